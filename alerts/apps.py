@@ -1,0 +1,7 @@
+"""Alerts as a Django app."""
+
+from django.apps import AppConfig
+
+
+class AlertsConfig(AppConfig):
+    name = "alerts"

@@ -1,0 +1,83 @@
+"""Celery: the queues, the beat table, and a beat that lives in the worker process when there is only one."""
+
+import os
+from typing import Any
+
+from celery import Celery, bootsteps
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_shutdown
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bloop_site.settings")
+
+import structlog
+from django.conf import settings
+
+app = Celery("bloop")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    task_ignore_result=True,
+    task_default_queue="bloop",
+    task_acks_late=False,  # a lost task is harmless: the rows stay and the next tick finds them
+    task_publish_retry=False,
+    worker_enable_remote_control=False,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    timezone="UTC",
+    beat_scheduler="celery.beat:Scheduler",  # in memory: every entry repeats within seconds, nothing to remember
+    beat_schedule={
+        # Half the interval, so that waiting for the tick and the broker's poll together stay below it.
+        "flush": {
+            "task": "ingest.tasks.flush",
+            "schedule": settings.BLOOP.pipeline.flush_interval_secs / 2,
+            "options": {"queue": "bloop", "expires": 10},
+        },
+        "prune-accounts": {"task": "accounts.tasks.prune", "schedule": 3600, "options": {"queue": "bloop"}},
+    },
+)
+app.autodiscover_tasks()
+
+
+class BeatThread(bootsteps.StartStopStep):
+    """Runs beat as a thread of the worker (`BLOOP_BEAT=thread`): no second process to watch, feed or lose."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def include_if(self, parent: Any) -> bool:
+        return os.environ.get("BLOOP_BEAT") == "thread"
+
+    def create(self, parent: Any) -> Any:
+        from celery.beat import EmbeddedService  # noqa: PLC0415  beat is loaded only where it runs
+
+        return EmbeddedService(parent.app, thread=True, scheduler_cls="celery.beat:Scheduler")
+
+    def start(self, parent: Any) -> None:
+        self.obj.start()
+
+    def stop(self, parent: Any) -> None:
+        self.obj.service.stop()  # without waiting out its sleep: the thread is a daemon
+
+
+app.steps["worker"].add(BeatThread)
+
+
+@worker_shutdown.connect
+def flush_at_the_end(**_: Any) -> None:
+    """On SIGTERM fold what still waits, within the time the supervisor grants."""
+    from ingest.flush import flush_all  # noqa: PLC0415  the apps are loaded only now
+
+    flush_all(seconds=2.0)
+
+
+@setup_logging.connect
+def keep_our_logging(**_: Any) -> None:
+    """Celery leaves logging alone; the site's app configures it in ready()."""
+
+
+@task_prerun.connect
+def bind_task(task_id: str, task: Any, **_: Any) -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
+
+
+@task_postrun.connect
+def unbind_task(**_: Any) -> None:
+    structlog.contextvars.clear_contextvars()

@@ -1,0 +1,64 @@
+"""The one shape of an API error, `{"error": "<text>"}` (contract 0.5), and the paths that answer in it."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+API_PREFIXES = ("/v1/", "/health")
+INGEST_PREFIXES = ("/v1/ingest",)
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether errors on this path are JSON rather than a page."""
+    return request.path_info.startswith(API_PREFIXES)
+
+
+def is_ingest(path: str) -> bool:
+    """Whether a signed client posts here: no cookies, any origin."""
+    return path.startswith(INGEST_PREFIXES)
+
+
+def error_response(reason: str, *, status: int, headers: dict[str, str] | None = None) -> JsonResponse:
+    """`{"error": reason}` with the status and headers given."""
+    return JsonResponse({"error": reason}, status=status, headers=headers)
+
+
+class ApiError(exceptions.APIException):
+    """An answer to a bad request: a status, a text for `error`, and headers."""
+
+    def __init__(self, reason: str, *, status: int = 400, headers: dict[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status_code = status
+        self.headers = headers or {}
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: every refusal becomes `{"error": text}`; what is no refusal is left to Django (500)."""
+    if isinstance(error, Http404):
+        error = exceptions.NotFound(*error.args)
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied(*error.args)
+    if not isinstance(error, exceptions.APIException):
+        return None
+    set_rollback()
+    headers = dict(getattr(error, "headers", {}))
+    if getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
+    if error.status_code == status.HTTP_401_UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response({"error": first_text(error.detail)}, status=error.status_code, headers=headers)
+
+
+def first_text(detail: Any, name: str = "") -> str:
+    """The first message in DRF's nested detail, with the field it belongs to."""
+    if isinstance(detail, dict):
+        field, inner = next(iter(detail.items()))
+        return first_text(inner, "" if field == "non_field_errors" else str(field))
+    if isinstance(detail, list):
+        return first_text(detail[0], name)
+    return f"{name}: {detail}" if name else str(detail)

@@ -1,0 +1,45 @@
+"""Where SQLite and PostgreSQL differ."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Model, QuerySet
+
+Row = TypeVar("Row", bound=Model)
+MAX_PARAMETERS = 30_000  # SQLite takes 32,766 in a statement, PostgreSQL 65,535
+
+
+def skip_locked(rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Lock the rows and skip those locked by others where the database can; SQLite has one writer anyway."""
+    return rows.select_for_update(skip_locked=True) if can_skip_locked() else rows
+
+
+def can_skip_locked() -> bool:
+    """Whether claims are row locks inside a transaction (PostgreSQL) rather than one writer at a time (SQLite)."""
+    return bool(connection.features.has_select_for_update_skip_locked)
+
+
+def insert_rows(
+    cursor: CursorWrapper, insert: str, rows: Sequence[Sequence[Any]], *, then: str = "", returning: bool = False
+) -> list[tuple[Any, ...]]:
+    """Run `INSERT … VALUES (…), (…) <then>` in as few statements as the databases' parameter limits allow.
+
+    insert: up to and with the column list. then: ON CONFLICT and RETURNING. Returns the returned rows.
+    """
+    returned: list[tuple[Any, ...]] = []
+    if not rows:
+        return returned
+    width = len(rows[0])
+    step = max(1, MAX_PARAMETERS // width)
+    one = f"({', '.join(['%s'] * width)})"
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        cursor.execute(
+            f"{insert} VALUES {', '.join([one] * len(part))} {then}",
+            [value for row in part for value in row],
+        )
+        if returning:
+            returned.extend(cursor.fetchall())
+    return returned

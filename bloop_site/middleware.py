@@ -1,0 +1,108 @@
+"""Middleware of the whole site: log context, CORS per route, and the guard against cross-site writes."""
+
+import secrets
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from bloop_site.lib.api import error_response, is_api, is_ingest
+from bloop_site.views import forbidden_page
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
+INGEST_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Retry-After",
+}
+INGEST_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "POST, PUT, OPTIONS",
+    "Access-Control-Allow-Headers": (
+        "Content-Type, Content-Encoding, X-Signature, X-Bloop-Signature, X-Project-Key, Idempotency-Key, Authorization"
+    ),
+    "Access-Control-Max-Age": "86400",
+}
+SITE_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Cookie, Authorization",
+}
+
+
+class RequestContextMiddleware:
+    """Puts a request id on every log line of the request; API answers are never cached (contract 9.3).
+
+    Sets the length of an answer that is whole, so that it need not be sent in chunks.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=secrets.token_hex(8))
+        response = self.get_response(request)
+        if is_api(request):
+            response.headers.setdefault("Cache-Control", "no-store")
+        if isinstance(response, HttpResponse):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response
+
+
+class CorsMiddleware:
+    """Contract 9.2: any origin may post to ingest; everything else answers to `auth.rp_origin` only.
+
+    Ours, not django-cors-headers: the policy differs by route in origin, methods, headers and credentials.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.site_headers = {
+            "Access-Control-Allow-Origin": settings.BLOOP.auth.rp_origin,
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Expose-Headers": "Retry-After, X-Total-Count, Link",
+        }
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        signed = is_ingest(request.path_info)
+        if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in request.META:
+            response: HttpResponseBase = HttpResponse(status=204)
+            add_headers(response, INGEST_PREFLIGHT if signed else SITE_PREFLIGHT)
+        else:
+            response = self.get_response(request)
+        if signed:
+            add_headers(response, INGEST_CORS)
+        elif is_api(request):
+            add_headers(response, self.site_headers)
+        return response
+
+
+def add_headers(response: HttpResponseBase, headers: dict[str, str]) -> None:
+    """Set each header on the response."""
+    for name, value in headers.items():
+        response.headers[name] = value
+
+
+class CrossSiteGuardMiddleware:
+    """Refuses unsafe requests that a browser sent from another site (design.md 3).
+
+    A request with neither `Sec-Fetch-Site` nor `Origin` does not come from a browser: scripts with a cookie work.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method in SAFE_METHODS or is_ingest(request.path_info) or is_same_site(request):
+            return self.get_response(request)
+        reason = "cross-site request refused"
+        return error_response(reason, status=403) if is_api(request) else forbidden_page(request)
+
+
+def is_same_site(request: HttpRequest) -> bool:
+    """Whether the request comes from our own pages, or from no browser at all."""
+    site = request.META.get("HTTP_SEC_FETCH_SITE")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.META.get("HTTP_ORIGIN")
+    return origin is None or origin in (settings.BLOOP.auth.rp_origin, f"{request.scheme}://{request.get_host()}")

@@ -1,0 +1,40 @@
+"""Pages and answers that belong to no app: the front door, errors, and the API's page."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from bloop_site.lib.api import error_response, is_api
+
+
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """`/` leads to the errors; without a session the middleware has led to sign-in already (303)."""
+    return redirect("errors:list")
+
+
+def forbidden_page(request: HttpRequest) -> HttpResponse:
+    """The 403 page."""
+    return render(request, "403.html", status=403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF refusal in our own look."""
+    return forbidden_page(request)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404 as JSON on API paths, as a page elsewhere."""
+    return error_response("not found", status=404) if is_api(request) else render(request, "404.html", status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """400 as JSON on API paths, as a page elsewhere."""
+    return error_response("bad request", status=400) if is_api(request) else render(request, "404.html", status=400)
+
+
+def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
+    """500 without a word of what went wrong; that is in the log."""
+    if is_api(request):
+        return error_response("internal server error", status=500)
+    return render(request, "500.html", status=500)

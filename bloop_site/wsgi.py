@@ -1,0 +1,18 @@
+"""The WSGI application: path escapes and bodies of unknown length are settled before Django sees the request."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+from bloop_site.supervisor import die_with_parent
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bloop_site.settings")
+
+if os.environ.get("BLOOP_SUPERVISED"):
+    die_with_parent()  # granian's own processes: when its main process is killed, none may keep the port
+
+django_application = get_wsgi_application()
+
+from bloop_site.transport import Transport  # noqa: E402  needs the settings
+
+application = Transport(django_application)

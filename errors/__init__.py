@@ -1,0 +1,1 @@
+"""Errors: from a signed event to a grouped issue that somebody resolves."""

@@ -1,0 +1,261 @@
+"""The query API of errors (contract 4)."""
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, Serializer
+
+from bloop_site.lib.api import ApiError
+from bloop_site.lib.clock import HOUR_MS, now_ms
+from errors.api import schema, serializers
+from errors.models import Issue
+from errors.queries import aggregates, events, history, issues, stats, trends
+from errors.queries.issues import SORTS, IssueFilter, IssueRow
+from errors.services.status import Actor, IssueGone, change_status
+from projects.models import ApiToken
+from projects.views import ScopedView
+
+TREND_HOURS = 24
+
+
+def checked(query: type[Serializer[Any]], request: Request) -> dict[str, Any]:
+    """The query string's known parameters, typed and bounded. Raises a 400 naming the first wrong one."""
+    serializer = query(data=request.query_params)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def page_response(
+    request: Request, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]], bounds: dict[str, Any]
+) -> Response:
+    """A bare array with X-Total-Count and Link (contract 4.1)."""
+    limit, offset = bounds["limit"], bounds["offset"]
+    total = rows.count()
+    data = serializer(rows[offset : offset + limit], many=True).data
+    return Response(data, headers=page_headers(request, total=total, limit=limit, offset=offset))
+
+
+def page_headers(request: Request, *, total: int, limit: int, offset: int) -> dict[str, str]:
+    """X-Total-Count, and Link with the next and previous page where there is one."""
+    links = []
+    for relation, target in (("next", offset + limit), ("prev", offset - limit)):
+        if (relation == "next" and target < total) or (relation == "prev" and offset > 0):
+            query = request.query_params.copy()
+            query["limit"], query["offset"] = str(limit), str(max(0, target))
+            links.append(f'<{request.path}?{query.urlencode()}>; rel="{relation}"')
+    return {"X-Total-Count": str(total), **({"Link": ", ".join(links)} if links else {})}
+
+
+class ErrorsView(ScopedView):
+    """A read endpoint of errors."""
+
+    scopes: ClassVar[tuple[str, ...]] = ("errors:read",)
+
+    def issues_or_404(self, request: Request, fingerprint: str) -> list[Issue]:
+        """The reachable issues with this fingerprint, newest project first. Raises ApiError 404."""
+        found = issues.issues_with(self.reach(request), fingerprint)
+        if not found:
+            raise ApiError(f"no errors with fingerprint {fingerprint}", status=404)
+        return found
+
+
+class ErrorListView(ErrorsView):
+    @extend_schema(**schema.read("list_errors", serializers.ListedErrorSerializer(many=True), serializers.ListQuery))
+    def get(self, request: Request) -> Response:
+        query = checked(serializers.ListQuery, request)
+        if query["sort"] not in SORTS:
+            raise ApiError(f"invalid sort field: {query['sort']}")
+        filters = IssueFilter(
+            **{name: query[name] for name in ("status", "release", "environment", "source", "route", "q", "sort")},
+            since_ms=query["since"],
+            until_ms=query["until"],
+        )
+        with_trend = "trend" in query["include"].split(",")
+        if query["group"] == "issue":
+            return self.by_issue(request, filters, query, with_trend=with_trend)
+        rows = aggregates.aggregate_list(self.reach(request), filters)
+        response = page_response(request, rows, serializers.AggregateSerializer, query)
+        if with_trend:
+            shown = rows[query["offset"] : query["offset"] + query["limit"]]
+            add_trends(response.data, [row.issue_id for row in shown])
+        return response
+
+    def by_issue(self, request: Request, filters: IssueFilter, query: dict[str, Any], *, with_trend: bool) -> Response:
+        """One row for each fingerprint: counts summed, first and last of all its aggregates, releases listed."""
+        found = issues.filtered_issues(self.reach(request), filters)
+        ordered = found.order_by(f"-{SORTS[filters.sort]}", "-id").select_related("project")
+        limit, offset = query["limit"], query["offset"]
+        rows = issues.rows_of(ordered[offset : offset + limit], now_ms=now_ms())
+        data = [issue_json(row) for row in rows]
+        if with_trend:
+            add_trends(data, [row.id for row in rows])
+        return Response(data, headers=page_headers(request, total=found.count(), limit=limit, offset=offset))
+
+
+def issue_json(row: IssueRow) -> dict[str, Any]:
+    """An issue in the shape of an ErrorAggregate, with `releases`; release and environment are the latest seen."""
+    return {
+        "project_id": row.project_id,
+        "fingerprint": row.fingerprint,
+        "release": row.releases[0] if row.releases else "",
+        "environment": row.environments[0] if row.environments else "",
+        "total_count": row.total_count,
+        "first_seen": row.first_seen_ms,
+        "last_seen": row.last_seen_ms,
+        "error_type": row.error_type,
+        "message": row.message,
+        "source": row.source,
+        "route_or_procedure": row.route,
+        "screen": row.screen,
+        "status": row.status,
+        "releases": list(row.releases),
+    }
+
+
+def add_trends(rows: list[dict[str, Any]], issue_ids: list[int]) -> None:
+    """Give each row its issue's last 24 clock hours, dense, in one query."""
+    now = now_ms()
+    start = trends.first_hour(hours=TREND_HOURS, now_ms=now)
+    hourly = issues.hourly_of(issue_ids, hours=TREND_HOURS, now_ms=now)
+    for row, issue_id in zip(rows, issue_ids, strict=True):
+        row["trend"] = [
+            {"hour_bucket": start + index * HOUR_MS, "count": count} for index, count in enumerate(hourly[issue_id])
+        ]
+
+
+class ErrorDetailView(ErrorsView):
+    @extend_schema(**schema.read("get_error", serializers.ErrorDetailSerializer, found=True))
+    def get(self, request: Request, fingerprint: str) -> Response:
+        found = self.issues_or_404(request, fingerprint)
+        rows = [row for issue in found for row in aggregates.aggregates_of(issue)]
+        samples = events.samples_of_all(found)
+        return Response(
+            {
+                "aggregates": serializers.AggregateSerializer(rows, many=True).data,
+                "samples": serializers.SampleSerializer(samples, many=True).data,
+            }
+        )
+
+
+class OccurrencesView(ErrorsView):
+    @extend_schema(
+        **schema.read("list_occurrences", serializers.OccurrenceSerializer(many=True), serializers.PageQuery)
+    )
+    def get(self, request: Request, fingerprint: str) -> Response:
+        bounds = checked(serializers.PageQuery, request)
+        rows = events.occurrences(self.reach(request), fingerprint)
+        return page_response(request, rows, serializers.OccurrenceSerializer, bounds)
+
+
+class TrendView(ErrorsView):
+    @extend_schema(
+        **schema.read("get_error_trend", serializers.TrendPointSerializer(many=True), serializers.TrendQuery)
+    )
+    def get(self, request: Request, fingerprint: str) -> Response:
+        hours = checked(serializers.TrendQuery, request)["hours"]
+        ids = [issue.pk for issue in issues.issues_with(self.reach(request), fingerprint)]
+        points = trends.sparse_issue_hours(ids, since_ms=now_ms() - hours * HOUR_MS)
+        return Response(serializers.TrendPointSerializer(points, many=True).data)
+
+
+class TrendsView(ErrorsView):
+    @extend_schema(**schema.read("get_trends", serializers.TrendPointSerializer(many=True), serializers.TrendQuery))
+    def get(self, request: Request) -> Response:
+        hours = checked(serializers.TrendQuery, request)["hours"]
+        points = trends.sparse_project_hours(self.reach(request), since_ms=now_ms() - hours * HOUR_MS)
+        return Response(serializers.TrendPointSerializer(points, many=True).data)
+
+
+class ReleaseErrorsView(ErrorsView):
+    @extend_schema(
+        **schema.read("list_release_errors", serializers.AggregateSerializer(many=True), serializers.PageQuery)
+    )
+    def get(self, request: Request, release: str) -> Response:
+        bounds = checked(serializers.PageQuery, request)
+        rows = aggregates.release_errors(self.reach(request), release)
+        return page_response(request, rows, serializers.AggregateSerializer, bounds)
+
+
+class HistoryView(ErrorsView):
+    @extend_schema(**schema.read("get_error_history", serializers.TransitionSerializer(many=True)))
+    def get(self, request: Request, fingerprint: str) -> Response:
+        found = issues.issues_with(self.reach(request), fingerprint)
+        rows = [row for issue in found for row in history.transitions_of(issue).select_related("issue")]
+        rows.sort(key=lambda row: (row.changed_ms, row.pk), reverse=True)
+        return Response(serializers.TransitionSerializer(rows, many=True).data)
+
+
+class StatsView(ErrorsView):
+    @extend_schema(**schema.read("get_stats", serializers.StatsSerializer))
+    def get(self, request: Request) -> Response:
+        reach = self.reach(request)
+        figures = stats.stats(reach, now_ms=now_ms())
+        routes = stats.top_routes(reach)
+        return Response(
+            {
+                "total_errors": figures.total_errors,
+                "unresolved_errors": figures.unresolved_errors,
+                "total_events_24h": figures.events_24h,
+                "top_routes": serializers.RouteCountSerializer(routes, many=True).data,
+            }
+        )
+
+
+class StatusView(ErrorsView):
+    """`POST /v1/errors/{fp}/resolve` and its three sisters (contract 4.6)."""
+
+    scopes: ClassVar[tuple[str, ...]] = ("errors:write",)
+    status: ClassVar[str]
+
+    def change(self, request: Request, fingerprint: str) -> Response:
+        """Set the status on the one issue meant. A session that names no project must mean exactly one."""
+        found = self.issues_or_404(request, fingerprint)
+        if len(found) > 1:
+            raise ApiError("project_id is required")
+        issue = found[0]
+        try:
+            change_status(issue_id=issue.pk, status=self.status, actor=self.actor(request), now_ms=now_ms())
+        except IssueGone:
+            raise ApiError(f"no errors with fingerprint {fingerprint}", status=404) from None
+        updated = len(aggregates.aggregates_of(issue))
+        return Response({"fingerprint": fingerprint, "status": self.status, "updated": updated})
+
+    def actor(self, request: Request) -> Actor:
+        """Who is acting, as the history will tell it."""
+        token = request.auth if isinstance(request.auth, ApiToken) else None
+        return Actor(user_id=self.actor_id(request), token_name=token.name if token else None)
+
+
+class ResolveView(StatusView):
+    status = "resolved"
+
+    @extend_schema(**schema.change("resolve_error"))
+    def post(self, request: Request, fingerprint: str) -> Response:
+        return self.change(request, fingerprint)
+
+
+class IgnoreView(StatusView):
+    status = "ignored"
+
+    @extend_schema(**schema.change("ignore_error"))
+    def post(self, request: Request, fingerprint: str) -> Response:
+        return self.change(request, fingerprint)
+
+
+class MuteView(StatusView):
+    status = "muted"
+
+    @extend_schema(**schema.change("mute_error"))
+    def post(self, request: Request, fingerprint: str) -> Response:
+        return self.change(request, fingerprint)
+
+
+class UnresolveView(StatusView):
+    status = "unresolved"
+
+    @extend_schema(**schema.change("unresolve_error"))
+    def post(self, request: Request, fingerprint: str) -> Response:
+        return self.change(request, fingerprint)

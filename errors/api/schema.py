@@ -1,0 +1,83 @@
+"""What the OpenAPI file says of the endpoints beyond their serializers."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from errors.api import serializers
+
+
+def header(name: str, text: str, *, required: bool = False) -> OpenApiParameter:
+    """A request header."""
+    return OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER, required=required, description=text)
+
+
+SIGNED = [
+    header(
+        "X-Signature", "Hex HMAC-SHA256 of the raw body under the API key. Alias: X-Bloop-Signature.", required=True
+    ),
+    header("X-Project-Key", "The project's API key. Without it the key that verifies decides."),
+    header("Idempotency-Key", "Up to 64 characters; a repeat is counted once."),
+    header("Content-Encoding", "gzip, or none. The signature is over the bytes as sent."),
+]
+PROJECT = OpenApiParameter("project_id", str, description="Sessions only: one project. Tokens have theirs.")
+
+
+def problem(text: str) -> OpenApiResponse:
+    """An answer in the one error shape."""
+    return OpenApiResponse(serializers.ErrorSerializer, description=text)
+
+
+INGEST_PROBLEMS = {
+    400: problem("The body is not a valid event."),
+    401: problem("Signature or key is missing, unknown or wrong."),
+    413: problem("The body is too large."),
+    415: problem("The Content-Encoding is not supported."),
+    429: problem("Too many requests; see Retry-After."),
+    503: problem("The buffer is full or storage is away; see Retry-After. Nothing was kept."),
+}
+READ_PROBLEMS = {
+    400: problem("A query parameter is wrong."),
+    401: problem("No valid token or session."),
+    403: problem("The token lacks the scope."),
+}
+NOT_FOUND = {404: problem("No errors with this fingerprint within reach.")}
+
+INGEST: dict[str, Any] = {
+    "operation_id": "ingest_event",
+    "tags": ["ingest"],
+    "parameters": SIGNED,
+    "request": serializers.IngestEventSerializer,
+    "responses": {200: serializers.AcceptedSerializer, **INGEST_PROBLEMS},
+    "auth": [],
+}
+INGEST_BATCH: dict[str, Any] = {
+    "operation_id": "ingest_batch",
+    "tags": ["ingest"],
+    "parameters": SIGNED,
+    "request": serializers.IngestBatchSerializer,
+    "responses": {200: serializers.BatchAcceptedSerializer, **INGEST_PROBLEMS},
+    "auth": [],
+}
+
+
+def read(operation_id: str, answer: Any, *parameters: Any, found: bool = False) -> dict[str, Any]:
+    """The schema of a GET endpoint under a project filter. found: answers 404 for what is not there."""
+    return {
+        "operation_id": operation_id,
+        "tags": ["errors"],
+        "parameters": [PROJECT, *parameters],
+        "responses": {200: answer, **READ_PROBLEMS, **(NOT_FOUND if found else {})},
+    }
+
+
+def change(operation_id: str) -> dict[str, Any]:
+    """The schema of a status change."""
+    return {
+        "operation_id": operation_id,
+        "tags": ["errors"],
+        "parameters": [PROJECT],
+        "request": None,
+        "responses": {200: serializers.StatusChangedSerializer, **READ_PROBLEMS, **NOT_FOUND},
+    }

@@ -1,0 +1,128 @@
+"""An issue, its occurrences and its history."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+
+class Status(models.TextChoices):
+    UNRESOLVED = "unresolved", "Unresolved"
+    RESOLVED = "resolved", "Resolved"
+    IGNORED = "ignored", "Ignored"
+    MUTED = "muted", "Muted"
+
+
+class Issue(models.Model):
+    """All events of a project with one fingerprint; the owner of the status (design.md 5)."""
+
+    project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="issues", db_index=False)
+    fingerprint = models.CharField(max_length=256)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.UNRESOLVED)
+    status_changed_ms = models.BigIntegerField(null=True)
+    regressed_ms = models.BigIntegerField(null=True)
+    error_type = models.TextField()
+    message = models.TextField()
+    source = models.CharField(max_length=32)
+    route = models.TextField(null=True)
+    screen = models.TextField(null=True)
+    first_seen_ms = models.BigIntegerField()
+    last_seen_ms = models.BigIntegerField()
+    total_count = models.BigIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(name="issue_once", fields=["project", "fingerprint"]),
+            models.CheckConstraint(name="issue_status_known", condition=Q(status__in=Status.values)),
+            models.CheckConstraint(name="issue_counted", condition=Q(total_count__gt=0)),
+            models.CheckConstraint(name="issue_seen_in_order", condition=Q(last_seen_ms__gte=F("first_seen_ms"))),
+            models.CheckConstraint(
+                name="issue_regressed_is_open", condition=Q(regressed_ms=None) | Q(status=Status.UNRESOLVED)
+            ),
+        )
+        indexes = (
+            # The list, one index for each order, within a project and over all of them.
+            models.Index(F("project"), F("status"), F("last_seen_ms").desc(), F("id").desc(), name="issue_by_status"),
+            models.Index(F("project"), F("last_seen_ms").desc(), F("id").desc(), name="issue_by_last_seen"),
+            models.Index(F("project"), F("first_seen_ms").desc(), F("id").desc(), name="issue_by_first_seen"),
+            models.Index(F("project"), F("total_count").desc(), F("id").desc(), name="issue_by_count"),
+            models.Index(F("status"), F("last_seen_ms").desc(), F("id").desc(), name="issue_all_by_status"),
+            models.Index(F("last_seen_ms").desc(), F("id").desc(), name="issue_all_by_last_seen"),
+            models.Index(F("first_seen_ms").desc(), F("id").desc(), name="issue_all_by_first_seen"),
+            models.Index(F("total_count").desc(), F("id").desc(), name="issue_all_by_count"),
+            # The API asks for a fingerprint without naming a project.
+            models.Index(fields=["fingerprint"], name="issue_by_fingerprint"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.error_type}: {self.message[:80]}"
+
+
+class Event(models.Model):
+    """One occurrence as it was received. The newest few of an issue are its samples (docs/decisions/0002)."""
+
+    issue = models.ForeignKey(Issue, on_delete=models.CASCADE, related_name="events", db_index=False)
+    project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)
+    event_id = models.CharField(max_length=80, null=True)
+    timestamp_ms = models.BigIntegerField()
+    received_ms = models.BigIntegerField()
+    source = models.CharField(max_length=32)
+    environment = models.TextField()
+    release = models.TextField()
+    error_type = models.TextField()
+    message = models.TextField()
+    stack = models.TextField(null=True)
+    route = models.TextField(null=True)
+    screen = models.TextField(null=True)
+    app_version = models.TextField(null=True)
+    build_number = models.TextField(null=True)
+    http_status = models.PositiveIntegerField(null=True)
+    request_id = models.TextField(null=True)
+    user_id_hash = models.TextField(null=True)
+    device_id_hash = models.TextField(null=True)
+    metadata = models.TextField(null=True)
+
+    class Meta:
+        constraints = (
+            # A repeated event_id or Idempotency-Key is counted once (design.md 2).
+            models.UniqueConstraint(
+                name="event_once", fields=["project", "event_id"], condition=Q(event_id__isnull=False)
+            ),
+        )
+        indexes = (
+            models.Index(fields=["issue", "id"], name="event_of_issue"),  # samples: newest by arrival
+            models.Index(F("issue"), F("timestamp_ms").desc(), name="event_by_time"),  # occurrences (contract 4.4)
+            models.Index(fields=["project", "received_ms"], name="event_by_age"),  # retention
+        )
+
+    def __str__(self) -> str:
+        return f"event {self.pk} of issue {self.issue_id}"
+
+
+class Transition(models.Model):
+    """One change of an issue's status and who made it; a regression was made by an event, so by nobody."""
+
+    class Cause(models.TextChoices):
+        CALL = "call", "Someone asked for it"
+        REGRESSION = "regression", "A new event of a resolved issue"
+
+    issue = models.ForeignKey(Issue, on_delete=models.CASCADE, related_name="transitions", db_index=False)
+    old_status = models.CharField(max_length=10, choices=Status.choices)
+    new_status = models.CharField(max_length=10, choices=Status.choices)
+    cause = models.CharField(max_length=10, choices=Cause.choices)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    token_name = models.CharField(max_length=100, null=True)
+    release = models.TextField(null=True)
+    changed_ms = models.BigIntegerField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                name="transition_status_known",
+                condition=Q(old_status__in=Status.values) & Q(new_status__in=Status.values),
+            ),
+            models.CheckConstraint(name="transition_cause_known", condition=Q(cause__in=["call", "regression"])),
+        )
+        indexes = (models.Index(fields=["issue", "-id"], name="transition_of_issue"),)  # history, newest first
+
+    def __str__(self) -> str:
+        return f"{self.old_status} -> {self.new_status}"

@@ -1,0 +1,67 @@
+"""Aggregates: the rows of the API's error list, and an issue's breakdown by release and environment."""
+
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from errors.models import Aggregate, Issue
+from errors.queries.issues import SORTS, IssueFilter, matching
+from projects.access import Reach
+
+MAX_BREAKDOWN = 100
+
+
+@dataclass(frozen=True)
+class AggregateRow:
+    """One release and environment of an issue; `share` of the issue's events, 0 to 1."""
+
+    release: str
+    environment: str
+    count: int
+    share: float
+    first_seen_ms: int
+    last_seen_ms: int
+
+
+def aggregates_in(reach: Reach) -> QuerySet[Aggregate]:
+    """The aggregates of the reachable projects, each with its issue."""
+    rows = Aggregate.objects.select_related("issue")
+    return rows if reach.project_ids is None else rows.filter(project_id__in=reach.project_ids)
+
+
+def aggregate_list(reach: Reach, filters: IssueFilter) -> QuerySet[Aggregate]:
+    """The matching aggregates in a total order (contract 4.2)."""
+    rows = aggregates_in(reach).filter(matching(filters))
+    if filters.release:
+        rows = rows.filter(release=filters.release)
+    if filters.environment:
+        rows = rows.filter(environment=filters.environment)
+    if filters.status:
+        rows = rows.filter(issue__status=filters.status)
+    return rows.order_by(f"-{SORTS[filters.sort]}", "-id")
+
+
+def aggregates_of(issue: Issue) -> list[Aggregate]:
+    """Every aggregate of one issue, the latest seen first."""
+    return list(Aggregate.objects.filter(issue=issue).select_related("issue").order_by("-last_seen_ms", "-id"))
+
+
+def release_errors(reach: Reach, release: str) -> QuerySet[Aggregate]:
+    """The aggregates of one release, the most frequent first (contract 4.5)."""
+    return aggregates_in(reach).filter(release=release).order_by("-total_count", "-id")
+
+
+def breakdown(issue: Issue) -> list[AggregateRow]:
+    """An issue by release and environment, the latest seen first, at most 100 rows."""
+    rows = Aggregate.objects.filter(issue=issue).order_by("-last_seen_ms", "-id")[:MAX_BREAKDOWN]
+    return [
+        AggregateRow(
+            release=row.release,
+            environment=row.environment,
+            count=row.total_count,
+            share=row.total_count / issue.total_count,
+            first_seen_ms=row.first_seen_ms,
+            last_seen_ms=row.last_seen_ms,
+        )
+        for row in rows
+    ]

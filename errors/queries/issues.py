@@ -1,0 +1,205 @@
+"""The list of issues and one issue, as the dashboard shows them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
+
+from bloop_site.lib.clock import HOUR_MS, hour_of
+from bloop_site.lib.pagination import Page, page_of
+from errors.models import Aggregate, HourlyCount, Issue, Status
+from projects.access import Reach
+
+SPARK_HOURS = 24
+MAX_NAMES = 50
+SORTS = {"last_seen": "last_seen_ms", "first_seen": "first_seen_ms", "total_count": "total_count"}
+
+
+@dataclass(frozen=True)
+class IssueFilter:
+    """What a list is narrowed to; empty texts narrow nothing."""
+
+    status: str = ""
+    release: str = ""
+    environment: str = ""
+    source: str = ""
+    route: str = ""
+    q: str = ""
+    since_ms: int | None = None
+    until_ms: int | None = None
+    sort: str = "last_seen"
+
+
+@dataclass(frozen=True)
+class IssueRow:
+    """An issue as one row: what it is, where it happens, how often, and its last 24 hours (oldest hour first)."""
+
+    id: int
+    project_id: str
+    project_slug: str
+    project_name: str
+    fingerprint: str
+    error_type: str
+    message: str
+    status: str
+    regressed: bool
+    source: str
+    route: str | None
+    screen: str | None
+    total_count: int
+    first_seen_ms: int
+    last_seen_ms: int
+    releases: tuple[str, ...]
+    environments: tuple[str, ...]
+    hourly: tuple[int, ...]
+
+    @property
+    def url(self) -> str:
+        return reverse("errors:detail", args=[self.project_slug, self.fingerprint])
+
+    @property
+    def status_url(self) -> str:
+        return reverse("errors:status", args=[self.project_slug, self.fingerprint])
+
+
+@dataclass(frozen=True)
+class IssuePage:
+    rows: list[IssueRow]
+    page: Page
+
+
+def issues_in(reach: Reach) -> QuerySet[Issue]:
+    """The issues of the reachable projects."""
+    issues = Issue.objects.all()
+    return issues if reach.project_ids is None else issues.filter(project_id__in=reach.project_ids)
+
+
+def filtered_issues(reach: Reach, filters: IssueFilter) -> QuerySet[Issue]:
+    """The reachable issues that match: status, first-event columns, text; release and environment by aggregate."""
+    issues = issues_in(reach).filter(matching(filters))
+    if filters.status:
+        issues = issues.filter(status=filters.status)
+    if filters.release or filters.environment:
+        places = Aggregate.objects.filter(issue=OuterRef("pk"))
+        if filters.release:
+            places = places.filter(release=filters.release)
+        if filters.environment:
+            places = places.filter(environment=filters.environment)
+        issues = issues.filter(Exists(places))
+    return issues
+
+
+def matching(filters: IssueFilter) -> Q:
+    """The conditions on columns that issues and aggregates share."""
+    condition = Q()
+    if filters.source:
+        condition &= Q(source=filters.source)
+    if filters.route:
+        condition &= Q(route=filters.route)
+    if filters.q:
+        condition &= Q(error_type__icontains=filters.q) | Q(message__icontains=filters.q)
+    if filters.since_ms is not None:
+        condition &= Q(last_seen_ms__gte=filters.since_ms)
+    if filters.until_ms is not None:
+        condition &= Q(last_seen_ms__lte=filters.until_ms)
+    return condition
+
+
+def issue_page(reach: Reach, filters: IssueFilter, *, wanted: str | None, size: int, now_ms: int) -> IssuePage:
+    """One page of the list, in four queries however many rows: count, issues, places, hours.
+
+    wanted: the page number as the query string has it.
+    """
+    issues = filtered_issues(reach, filters)
+    page = page_of(wanted=wanted, size=size, total=issues.count())
+    ordered = issues.order_by(f"-{SORTS[filters.sort]}", "-id").select_related("project")
+    return IssuePage(rows_of(ordered[page.offset : page.offset + size], now_ms=now_ms), page)
+
+
+def rows_of(issues: Iterable[Issue], *, now_ms: int) -> list[IssueRow]:
+    """Issues with their places and sparkline, two queries for all of them."""
+    listed = list(issues)
+    ids = [issue.pk for issue in listed]
+    places = places_of(ids)
+    hours = hourly_of(ids, hours=SPARK_HOURS, now_ms=now_ms)
+    return [row_of(issue, places=places[issue.pk], hourly=hours[issue.pk]) for issue in listed]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where an issue happens, the latest seen first."""
+
+    releases: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+
+
+def places_of(issue_ids: Sequence[int]) -> defaultdict[int, Places]:
+    """Releases and environments of each issue, the latest seen first, at most 50 of each."""
+    found: defaultdict[int, tuple[dict[str, None], dict[str, None]]] = defaultdict(lambda: ({}, {}))
+    rows = Aggregate.objects.filter(issue_id__in=issue_ids).order_by("-last_seen_ms", "-id")
+    for issue_id, release, environment in rows.values_list("issue_id", "release", "environment"):
+        releases, environments = found[issue_id]
+        if len(releases) < MAX_NAMES:
+            releases[release] = None
+        if len(environments) < MAX_NAMES:
+            environments[environment] = None
+    return defaultdict(Places, {key: Places(tuple(releases), tuple(names)) for key, (releases, names) in found.items()})
+
+
+def hourly_of(issue_ids: Sequence[int], *, hours: int, now_ms: int) -> defaultdict[int, tuple[int, ...]]:
+    """Events per hour of each issue over the last `hours` clock hours, the running one last, gaps as zero."""
+    start = hour_of(now_ms) - (hours - 1) * HOUR_MS
+    counts: defaultdict[int, list[int]] = defaultdict(lambda: [0] * hours)
+    rows = HourlyCount.objects.filter(issue_id__in=issue_ids, hour_ms__gte=start)
+    for issue_id, hour_ms, count in rows.values_list("issue_id", "hour_ms", "count"):
+        index = (hour_ms - start) // HOUR_MS
+        if index < hours:
+            counts[issue_id][index] += count
+    return defaultdict(lambda: (0,) * hours, {key: tuple(values) for key, values in counts.items()})
+
+
+def row_of(issue: Issue, *, places: Places, hourly: tuple[int, ...]) -> IssueRow:
+    """One issue with what was looked up for it. The issue's project must be loaded."""
+    return IssueRow(
+        id=issue.pk,
+        project_id=issue.project_id,
+        project_slug=issue.project.slug,
+        project_name=issue.project.name,
+        fingerprint=issue.fingerprint,
+        error_type=issue.error_type,
+        message=issue.message,
+        status=issue.status,
+        regressed=issue.regressed_ms is not None,
+        source=issue.source,
+        route=issue.route,
+        screen=issue.screen,
+        total_count=issue.total_count,
+        first_seen_ms=issue.first_seen_ms,
+        last_seen_ms=issue.last_seen_ms,
+        releases=places.releases,
+        environments=places.environments,
+        hourly=hourly,
+    )
+
+
+def find_issue(*, project_id: str, fingerprint: str) -> Issue | None:
+    """The issue with this fingerprint, its project loaded."""
+    return Issue.objects.select_related("project").filter(project_id=project_id, fingerprint=fingerprint).first()
+
+
+def issues_with(reach: Reach, fingerprint: str) -> list[Issue]:
+    """The reachable issues with this fingerprint, at most one a project, the newest project first."""
+    issues = issues_in(reach).filter(fingerprint=fingerprint).select_related("project")
+    return list(issues.order_by("-project__created_at", "project_id"))
+
+
+def has_any_issue(reach: Reach) -> bool:
+    """Whether anything was ever received within reach."""
+    return issues_in(reach).exists()
+
+
+def known_status(value: str) -> bool:
+    """Whether `value` is one of the four statuses."""
+    return value in Status.values

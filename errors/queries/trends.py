@@ -1,0 +1,114 @@
+"""Events over time, read from the hourly and minute rollups."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Min, QuerySet, Sum
+
+from bloop_site.lib.clock import DAY_MS, HOUR_MS, hour_of, minute_of
+from errors.models import Aggregate, HourlyCount, Issue, MinuteCount, ProjectHourlyCount
+from projects.access import Reach
+
+MAX_MARKS = 12
+
+
+@dataclass(frozen=True)
+class HourCount:
+    hour_ms: int
+    count: int
+
+
+@dataclass(frozen=True)
+class ReleaseMark:
+    """A release's first appearance."""
+
+    release: str
+    first_seen_ms: int
+
+
+@dataclass(frozen=True)
+class Trend:
+    """Events per clock hour, dense, oldest first, the running hour last."""
+
+    hours: list[HourCount]
+    releases: list[ReleaseMark]
+
+    @property
+    def total(self) -> int:
+        return sum(hour.count for hour in self.hours)
+
+
+def sparse_project_hours(reach: Reach, *, since_ms: int) -> list[HourCount]:
+    """Hours with events from `since_ms` on, ascending, over all reachable projects (contract 4.5)."""
+    rows = ProjectHourlyCount.objects.filter(hour_ms__gte=since_ms)
+    if reach.project_ids is not None:
+        rows = rows.filter(project_id__in=reach.project_ids)
+    return summed_hours(rows)
+
+
+def sparse_issue_hours(issue_ids: Sequence[int], *, since_ms: int) -> list[HourCount]:
+    """Hours with events of these issues from `since_ms` on, ascending."""
+    return summed_hours(HourlyCount.objects.filter(issue_id__in=issue_ids, hour_ms__gte=since_ms))
+
+
+def summed_hours(rows: QuerySet[HourlyCount] | QuerySet[ProjectHourlyCount]) -> list[HourCount]:
+    """Rows summed over everything but the hour, ascending."""
+    grouped = rows.values("hour_ms").annotate(total=Sum("count")).order_by("hour_ms")
+    return [HourCount(row["hour_ms"], row["total"]) for row in grouped]
+
+
+def dense(sparse: Sequence[HourCount], *, hours: int, now_ms: int) -> list[HourCount]:
+    """The last `hours` clock hours, gaps as zero, the running hour last."""
+    start = first_hour(hours=hours, now_ms=now_ms)
+    counts = {point.hour_ms: point.count for point in sparse}
+    return [HourCount(at, counts.get(at, 0)) for at in range(start, start + hours * HOUR_MS, HOUR_MS)]
+
+
+def first_hour(*, hours: int, now_ms: int) -> int:
+    """The first of the last `hours` clock hours, the running one included."""
+    return hour_of(now_ms) - (hours - 1) * HOUR_MS
+
+
+def project_trend(reach: Reach, *, hours: int, now_ms: int, environment: str = "", source: str = "") -> Trend:
+    """The trend over all issues within reach, narrowed to an environment and a source if they are given."""
+    start = first_hour(hours=hours, now_ms=now_ms)
+    rows = ProjectHourlyCount.objects.filter(hour_ms__gte=start)
+    if reach.project_ids is not None:
+        rows = rows.filter(project_id__in=reach.project_ids)
+    if environment:
+        rows = rows.filter(environment=environment)
+    if source:
+        rows = rows.filter(source=source)
+    return Trend(dense(summed_hours(rows), hours=hours, now_ms=now_ms), [])
+
+
+def issue_trend(issue: Issue, *, hours: int, now_ms: int) -> Trend:
+    """The trend of one issue, with the releases that first had it in the window."""
+    start = first_hour(hours=hours, now_ms=now_ms)
+    sparse = sparse_issue_hours([issue.pk], since_ms=start)
+    firsts = (
+        Aggregate.objects.filter(issue=issue)
+        .values("release")
+        .annotate(first=Min("first_seen_ms"))
+        .filter(first__gte=start)
+        .order_by("first", "release")
+    )
+    marks = [ReleaseMark(row["release"], row["first"]) for row in firsts[:MAX_MARKS]]
+    return Trend(dense(sparse, hours=hours, now_ms=now_ms), marks)
+
+
+def events_24h(reach: Reach, *, now_ms: int) -> int:
+    """Events received in the 1,440 minutes up to and with the running one (contract 4.8, docs/decisions/0004).
+
+    Whole hours come from the hourly rollup; only the hour in which the window begins is read by the minute.
+    """
+    start = minute_of(now_ms) - DAY_MS + 60_000
+    next_hour = hour_of(start) + HOUR_MS
+    hours = ProjectHourlyCount.objects.filter(hour_ms__gte=next_hour)
+    minutes = MinuteCount.objects.filter(minute_ms__gte=start, minute_ms__lt=next_hour)
+    if reach.project_ids is not None:
+        hours = hours.filter(project_id__in=reach.project_ids)
+        minutes = minutes.filter(project_id__in=reach.project_ids)
+    in_hours = hours.aggregate(total=Sum("count"))["total"] or 0
+    in_minutes = minutes.aggregate(total=Sum("count"))["total"] or 0
+    return in_hours + in_minutes

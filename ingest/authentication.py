@@ -1,0 +1,105 @@
+"""Finds the key a request is signed with, in the order of contract 1.1 with rules H1 to H3."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+
+from bloop_site.lib.api import ApiError
+from bloop_site.lib.network import client_address
+from ingest.limits import ingest_throttle
+from ingest.signature import SignatureEncodingInvalid, decode_signature, is_signed_by
+from projects.models import DEFAULT_ID
+from projects.queries import KeyOwner, grouping_of, newest_keys, owner_of_key
+
+MAX_KEYS_TRIED = 500
+RECENT_KEYS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whose request it is."""
+
+    project_id: str
+    grouping: str
+
+
+class RecentKeys:
+    """Keys that lately signed requests without naming themselves, most recent last. Only an order to try them in."""
+
+    def __init__(self) -> None:
+        self.keys: OrderedDict[str, None] = OrderedDict()
+        self.lock = Lock()
+
+    def note(self, key: str) -> None:
+        with self.lock:
+            self.keys[key] = None
+            self.keys.move_to_end(key)
+            while len(self.keys) > RECENT_KEYS:
+                self.keys.popitem(last=False)
+
+    def newest_first(self) -> list[str]:
+        with self.lock:
+            return list(reversed(self.keys))
+
+
+recent_keys = RecentKeys()
+
+
+def signature_of(request: HttpRequest) -> bytes:
+    """The decoded X-Signature, or its alias X-Bloop-Signature (H3). Raises ApiError 401 (steps 1 and 2)."""
+    header = request.META.get("HTTP_X_SIGNATURE") or request.META.get("HTTP_X_BLOOP_SIGNATURE")
+    if not header:
+        raise ApiError("missing X-Signature header", status=401)
+    try:
+        return decode_signature(header)
+    except SignatureEncodingInvalid:
+        raise ApiError("invalid signature encoding", status=401) from None
+
+
+def named_owner(request: HttpRequest) -> KeyOwner | None:
+    """The project of X-Project-Key; None without the header. Raises ApiError 401 for an unknown key (step 4a)."""
+    name = request.META.get("HTTP_X_PROJECT_KEY")
+    if name is None:
+        return None
+    owner = owner_of_key(name, now=timezone.now())
+    if owner is None:
+        limit_rate(request, project_id="?")
+        raise ApiError("invalid project key", status=401)
+    return owner
+
+
+def limit_rate(request: HttpRequest, *, project_id: str) -> None:
+    """Take one token of the project's and address's bucket. Raises ApiError 429 with Retry-After (contract 9.1)."""
+    wait = ingest_throttle.wait_seconds(f"{project_id}:{client_address(request)}")
+    if wait:
+        headers = {"Retry-After": str(wait)}
+        raise ApiError(f"too many requests, wait for {wait}s", status=429, headers=headers)
+
+
+def verify(owner: KeyOwner | None, *, body: bytes, signature: bytes) -> Sender:
+    """The sender whose key made `signature` over `body`. Raises ApiError 401 (steps 4 to 6, H1, H2)."""
+    if owner is not None and is_signed_by(owner.key, body=body, signature=signature):
+        return Sender(owner.project_id, owner.grouping)
+    if is_signed_by(settings.HMAC_SECRET, body=body, signature=signature):
+        return Sender(owner.project_id, owner.grouping) if owner else Sender(DEFAULT_ID, grouping_of(DEFAULT_ID))
+    found = None if owner else unnamed_owner(body=body, signature=signature)
+    if found is None:
+        raise ApiError("invalid signature", status=401)
+    return Sender(found.project_id, found.grouping)
+
+
+def unnamed_owner(*, body: bytes, signature: bytes) -> KeyOwner | None:
+    """The project whose key verifies although the request names none (H1): recent ones first, then the newest 500."""
+    now = timezone.now()
+    for key in recent_keys.newest_first():
+        if is_signed_by(key, body=body, signature=signature):
+            return owner_of_key(key, now=now)  # asked again: it may have been revoked
+    for owner in newest_keys(now=now, limit=MAX_KEYS_TRIED):
+        if is_signed_by(owner.key, body=body, signature=signature):
+            recent_keys.note(owner.key)
+            return owner
+    return None

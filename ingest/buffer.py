@@ -1,0 +1,166 @@
+"""The buffer between "accepted" and "visible": append, claim, settle, bury. The only code that touches its tables.
+
+A request is answered 200 after its row is committed (design.md 2). Requests of one process that wait for the database
+at the same moment are committed together by whichever gets through first: the more there are, the fewer commits each
+costs. A row leaves only in the transaction that folds it, so it is counted once whatever dies in between.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Sum
+
+from bloop_site.lib.db import skip_locked
+from ingest.models import BufferedPayload, DeadPayload
+from ingest.registry import Payload
+
+BACKLOG_TTL = 0.25
+INSERT_SQL = (
+    "INSERT INTO ingest_bufferedpayload (kind, project_id, body, items, received_ms) VALUES (%s, %s, %s, %s, %s)"
+)
+
+
+class BufferFull(Exception):
+    """The backlog has reached `ingest.channel_capacity`; the client should come back later."""
+
+
+class Taken(Exception):
+    """Another worker settled some of these payloads first; nothing was written here."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """A row on its way to the table and what became of it."""
+
+    row: tuple[str, str, bytes, int, int]
+    done: bool = False
+    error: Exception | None = None
+
+
+@dataclass
+class Backlog:
+    """How many items wait, read at most every 250 ms and counted up in between."""
+
+    items: int = 0
+    read_at: float = float("-inf")
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def reserve(self, items: int) -> None:
+        """Count `items` in. Raises BufferFull when they do not fit."""
+        with self.lock:
+            if time.monotonic() - self.read_at > BACKLOG_TTL:
+                self.items, self.read_at = waiting_items(), time.monotonic()
+            if self.items + items > settings.BLOOP.ingest.channel_capacity:
+                raise BufferFull
+            self.items += items
+
+
+class GroupCommit:
+    """Appends entries in shared transactions; thread-safe, one instance a process."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.waiting: deque[Entry] = deque()
+
+    def append(self, entry: Entry) -> None:
+        """Return once the entry is committed; raise what its transaction raised."""
+        self.waiting.append(entry)
+        with self.turn:
+            if not entry.done:
+                self.commit_waiting()
+        if entry.error is not None:
+            raise entry.error
+
+    def commit_waiting(self) -> None:
+        entries: list[Entry] = []
+        error: Exception | None = None
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                entries = self.take()  # after BEGIN: whoever came while we waited for the lock rides along
+                cursor.executemany(INSERT_SQL, [entry.row for entry in entries])
+        except Exception as caught:  # noqa: BLE001  handed to every request of this transaction
+            error = caught
+            entries = entries or self.take()
+        for entry in entries:
+            entry.error = error
+            entry.done = True
+
+    def take(self) -> list[Entry]:
+        """Everyone who waits, one popleft at a time: an entry is either taken or still waiting, never neither."""
+        taken: list[Entry] = []
+        while self.waiting:
+            taken.append(self.waiting.popleft())
+        return taken
+
+
+backlog = Backlog()
+group_commit = GroupCommit()
+
+
+def append(*, kind: str, project_id: str, body: bytes, items: int, now_ms: int) -> None:
+    """Keep one payload. Returns after the commit; raises BufferFull, or the database's error with nothing kept."""
+    backlog.reserve(items)
+    group_commit.append(Entry((kind, project_id, body, items, now_ms)))
+
+
+def peek(kind: str, *, max_items: int) -> list[Payload]:
+    """The oldest payloads of `kind` holding about `max_items` items, at least one payload if there is any.
+
+    On PostgreSQL the rows are locked for this transaction and rows locked by other workers are skipped.
+    """
+    payloads: list[Payload] = []
+    items = 0
+    rows = skip_locked(BufferedPayload.objects.filter(kind=kind).order_by("id"))
+    for row in rows.values_list("id", "project_id", "body", "items", "received_ms")[:max_items].iterator(chunk_size=50):
+        payload = Payload(row[0], row[1], bytes(row[2]), row[3], row[4])
+        payloads.append(payload)
+        items += payload.items
+        if items >= max_items:
+            break
+    return payloads
+
+
+def settle(payloads: Sequence[Payload]) -> None:
+    """Remove payloads in the caller's transaction. Raises Taken if one was gone already."""
+    removed, _ = BufferedPayload.objects.filter(pk__in=[payload.id for payload in payloads]).delete()
+    if removed != len(payloads):
+        raise Taken
+
+
+def bury(payload: Payload, *, kind: str, body: bytes, items: int, reason: str, now_ms: int) -> None:
+    """Move (part of) a payload to the dead letters, in the caller's transaction."""
+    DeadPayload.objects.create(
+        kind=kind,
+        project_id=payload.project_id,
+        body=body,
+        items=items,
+        received_ms=payload.received_ms,
+        buried_ms=now_ms,
+        reason=reason.replace("\x00", "\ufffd")[:2000],
+    )
+
+
+def waiting_items() -> int:
+    """Items accepted and not yet folded."""
+    return BufferedPayload.objects.aggregate(total=Sum("items"))["total"] or 0
+
+
+def oldest_received_ms() -> int | None:
+    """When the payload that waits longest came in."""
+    oldest: int | None = BufferedPayload.objects.order_by("id").values_list("received_ms", flat=True).first()
+    return oldest
+
+
+def dead_items() -> int:
+    """Items that could not be folded."""
+    return DeadPayload.objects.aggregate(total=Sum("items"))["total"] or 0
+
+
+def usage(waiting: int) -> float:
+    """Backlog over capacity, 0 to 1 (`buffer_usage` of contract 4.9)."""
+    return min(1.0, waiting / settings.BLOOP.ingest.channel_capacity)

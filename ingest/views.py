@@ -1,0 +1,94 @@
+"""The base of every signed endpoint: a DRF view with a parser of its own, from raw bytes to a verified sender."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpResponse
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from bloop_site.lib.api import ApiError
+from bloop_site.lib.clock import now_ms
+from bloop_site.lib.log import logger
+from ingest import authentication, buffer
+from ingest.authentication import Sender
+from ingest.body import decode, read_raw
+from ingest.nudge import nudge
+
+log = logger("ingest")
+RETRY_AFTER_SECONDS = "5"
+
+
+class RawParser(BaseParser):
+    """Leaves the body alone, whatever its Content-Type says (L11): the signature is over the bytes as sent."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        view: SignedView = parser_context["view"]
+        return read_raw(parser_context["request"], limit=view.body_limit())
+
+
+class JsonOnly(BaseContentNegotiation):
+    """Clients of ingest get JSON, whatever they say they accept."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> tuple[BaseRenderer, str]:
+        return renderers[0], "application/json"
+
+
+class SignedView(APIView):
+    """A route that signed clients post to. Subclasses set `kind` and call `receive` and `keep`."""
+
+    kind: ClassVar[str]
+    authentication_classes = ()
+    permission_classes = ()
+    parser_classes = (RawParser,)
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = JsonOnly
+
+    def body_limit(self) -> int:
+        """The most bytes a body may have, as sent and decoded."""
+        return settings.BLOOP.ingest.max_payload_bytes
+
+    def receive(self, request: Request) -> tuple[Sender, bytes]:
+        """Check signature header, key, rate, body and signature in contract 1.1's order. Raises ApiError.
+
+        Returns the sender and the decoded body.
+        """
+        signature = authentication.signature_of(request)
+        owner = authentication.named_owner(request)
+        authentication.limit_rate(request, project_id=owner.project_id if owner else "-")
+        raw: Any = request.data or b""  # through RawParser; DRF does not call it for an empty body
+        sender = authentication.verify(owner, body=raw, signature=signature)
+        return sender, decode(raw, encoding=request.META.get("HTTP_CONTENT_ENCODING", ""), limit=self.body_limit())
+
+    def keep(self, sender: Sender, body: bytes, *, items: int) -> None:
+        """Commit a payload to the buffer. Raises ApiError 503 when it is full or the database is away."""
+        try:
+            buffer.append(kind=self.kind, project_id=sender.project_id, body=body, items=items, now_ms=now_ms())
+        except buffer.BufferFull:
+            raise ApiError(
+                "buffer is full, try again later",
+                status=503,
+                headers={"Retry-After": RETRY_AFTER_SECONDS},
+            ) from None
+        except DatabaseError:
+            log.exception("payload_refused")
+            raise ApiError(
+                "storage is unavailable, try again later",
+                status=503,
+                headers={"Retry-After": RETRY_AFTER_SECONDS},
+            ) from None
+        nudge.add(items)
+
+
+def json_answer(body: bytes, *, status: int = 200) -> HttpResponse:
+    """An answer already written as JSON, past DRF's rendering."""
+    return HttpResponse(body, status=status, content_type="application/json")

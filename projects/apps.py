@@ -1,0 +1,20 @@
+"""The projects app; the default project exists from the first migration on."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class ProjectsConfig(AppConfig):
+    name = "projects"
+
+    def ready(self) -> None:
+        post_migrate.connect(ensure_default_project, sender=self)
+
+
+def ensure_default_project(**_: Any) -> None:
+    """Contract 5.1: a project `default` always exists."""
+    from projects.services import ensure_default  # noqa: PLC0415  models are ready only now
+
+    ensure_default()

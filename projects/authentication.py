@@ -1,0 +1,64 @@
+"""DRF's view of the door: a bearer token or a session, then a scope; deny by default (contract 0.4)."""
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from accounts.models import User
+from projects import queries, services
+from projects.models import ApiToken
+
+if TYPE_CHECKING:  # DRF's settings import this module while rest_framework.views is still loading
+    from rest_framework.views import APIView
+
+BEARER = "bearer "
+
+
+class TokenOrSessionAuthentication(BaseAuthentication):
+    """A non-empty bearer decides alone; otherwise the cookie is tried. Sets `request.auth` to the token, if any."""
+
+    def authenticate(self, request: Request) -> tuple[User | None, ApiToken | None]:
+        secret = bearer_secret(request)
+        if secret:
+            token = queries.valid_token(secret, now=timezone.now())
+            if token is None:
+                raise AuthenticationFailed("invalid or expired token")
+            services.note_token_use(token, now=timezone.now())
+            return None, token
+        return session_user(request), None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def bearer_secret(request: Request) -> str:
+    """What follows `Bearer` in the Authorization header, in any letter case; empty when there is none."""
+    header: str = request.META.get("HTTP_AUTHORIZATION", "")
+    return header[len(BEARER) :].strip() if header[: len(BEARER)].lower() == BEARER else ""
+
+
+def session_user(request: Request) -> User:
+    """The user of the session cookie. Raises AuthenticationFailed with contract 0.4's texts."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        raise AuthenticationFailed("authentication required")
+    user = request._request.user  # noqa: SLF001  as DRF's own SessionAuthentication does: request.user asks us
+    if not isinstance(user, User):
+        raise AuthenticationFailed("invalid or expired session")
+    return user
+
+
+class HasScope(BasePermission):
+    """A token needs one of the view's `scopes`; sessions bypass scopes; a view that names none is closed."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        scopes: tuple[str, ...] = getattr(view, "scopes", ())
+        if not scopes:
+            return False
+        if isinstance(request.auth, ApiToken) and not set(scopes) & set(request.auth.scopes):
+            raise PermissionDenied(f"token lacks required scope: {scopes[0]}")
+        return True

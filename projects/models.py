@@ -1,0 +1,89 @@
+"""Projects, who belongs to them, the keys that sign for them and the tokens that read them."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+DEFAULT_ID = "default"
+
+
+def new_id() -> str:
+    """A UUID v4 as text: ids of projects and tokens travel as strings (contract 5.1)."""
+    return str(uuid.uuid4())
+
+
+class Grouping(models.TextChoices):
+    V1 = "v1", "v1, the original's"
+    V2 = "v2", "v2, reads stacks and routes better"
+
+
+class Project(models.Model):
+    """What sends: one application, one key, its own errors and traces."""
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
+    name = models.CharField(max_length=100)
+    slug = models.SlugField(max_length=64, unique=True)
+    grouping = models.CharField(max_length=2, choices=Grouping.choices, default=Grouping.V1)
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(name="project_name_not_empty", condition=~models.Q(name="")),
+            models.CheckConstraint(name="project_slug_not_empty", condition=~models.Q(slug="")),
+            models.CheckConstraint(name="project_grouping_known", condition=models.Q(grouping__in=Grouping.values)),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A member sees and acts on their projects only; admins need no row."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(name="membership_once", fields=["project", "user"]),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.project_id}"
+
+
+class IngestKey(models.Model):
+    """A project's API key: identifier and HMAC secret at once (contract 1.1), so it is kept as it is."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="keys")
+    key = models.CharField(max_length=128, unique=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.CheckConstraint(name="ingest_key_not_empty", condition=~models.Q(key="")),)
+
+    def __str__(self) -> str:
+        return f"{self.key[:10]}… of {self.project_id}"
+
+
+class ApiToken(models.Model):
+    """A bearer token: shown once, kept as SHA-256 (contract 5.2)."""
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
+    name = models.CharField(max_length=100)
+    token_hash = models.CharField(max_length=64, unique=True)
+    token_prefix = models.CharField(max_length=16)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tokens")
+    scopes = models.JSONField()
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    expires_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.CheckConstraint(name="token_name_not_empty", condition=~models.Q(name="")),)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.token_prefix}…)"

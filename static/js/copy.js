@@ -1,0 +1,21 @@
+// A button with data-copy="#id" copies the text of that element, and says so for two seconds.
+async function copy(source) {
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    return true;
+  } catch {
+    // No clipboard outside https and localhost: select the text, so that one key copies it.
+    getSelection().selectAllChildren(source);
+    return document.execCommand("copy");
+  }
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  const source = button && document.querySelector(button.dataset.copy);
+  if (!source) return;
+  const words = button.querySelector("[data-copy-words]");
+  words.textContent = (await copy(source)) ? "Copied" : "Selected";
+  clearTimeout(Number(button.dataset.copyTimer));
+  button.dataset.copyTimer = String(setTimeout(() => (words.textContent = "Copy"), 2000));
+});

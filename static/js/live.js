@@ -1,0 +1,28 @@
+// What refreshes by itself: polls rest while nobody looks, counts are announced only when they change, empty filters
+// stay out of the address, and the focus survives a swap.
+let announced = document.querySelector("[data-announce]")?.dataset.announce;
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden && event.detail.elt.hasAttribute("data-poll")) event.preventDefault();
+});
+
+document.addEventListener("htmx:configRequest", (event) => {
+  if (!event.detail.elt.hasAttribute("data-filters")) return;
+  const data = event.detail.formData;
+  for (const [name, value] of [...data.entries()]) if (value === "" && name !== "status") data.delete(name);
+});
+
+document.addEventListener("htmx:afterSettle", () => {
+  const words = document.querySelector("[data-announce]")?.dataset.announce;
+  if (words && words !== announced) {
+    document.querySelector("[data-announcer]").textContent = words;
+    announced = words;
+  }
+});
+
+// A button that was pressed may be gone after the swap: the focus goes to the part that was renewed.
+document.addEventListener("htmx:afterSwap", (event) => {
+  const { id } = event.detail.target;
+  if (document.activeElement !== document.body || !id) return;
+  document.getElementById(id)?.querySelector("[data-focus-after-swap]")?.focus({ preventScroll: true });
+});

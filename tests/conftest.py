@@ -1,0 +1,65 @@
+"""Fixtures every test may use. Each test has its own transaction; journeys run real processes instead."""
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+
+from accounts.models import User
+from accounts.throttle import Throttle
+from ingest import buffer
+from ingest.authentication import recent_keys
+from projects.models import DEFAULT_ID, Project
+from projects.services import NewProject
+from tests.factories import make_admin, make_project, make_user
+
+
+@pytest.fixture(autouse=True)
+def fresh_process_state() -> None:
+    """Nothing a process remembers between requests leaks from one test into the next."""
+    buffer.backlog.read_at = float("-inf")
+    recent_keys.keys.clear()
+    Throttle.forget_all()
+
+
+@pytest.fixture
+def shop(db: None) -> NewProject:
+    return make_project(name="Shop", slug="shop")
+
+
+@pytest.fixture
+def other(db: None) -> NewProject:
+    return make_project(name="Other", slug="other")
+
+
+@pytest.fixture
+def default_project(db: None) -> Project:
+    return Project.objects.get(pk=DEFAULT_ID)
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return make_admin(username="ann")
+
+
+@pytest.fixture
+def member(shop: NewProject) -> User:
+    return make_user(username="mia", projects=(shop.project,))
+
+
+@pytest.fixture
+def admin_client(admin: User) -> Client:
+    client = Client()
+    client.force_login(admin)
+    return client
+
+
+@pytest.fixture
+def member_client(member: User) -> Client:
+    client = Client()
+    client.force_login(member)
+    return client
+
+
+@pytest.fixture
+def hmac_secret(settings: LazySettings) -> str:
+    return str(settings.HMAC_SECRET)
