@@ -7,6 +7,6 @@ class SiteConfig(AppConfig):
     name = "bloop_site"
 
     def ready(self) -> None:
-        from bloop_site import checks, logs  # noqa: F401, PLC0415  checks register themselves
+        from bloop_site import celery, checks, logs  # noqa: F401, PLC0415  tasks find their app, checks register
 
         logs.configure()

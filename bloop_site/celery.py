@@ -11,6 +11,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bloop_site.settings")
 import structlog
 from django.conf import settings
 
+from bloop_site.lib import file_queue
+
+file_queue.register()
 app = Celery("bloop")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(

@@ -137,7 +137,7 @@ class LlmTracing(Section):
 
 
 class Logging(Section):
-    level: str | None = None
+    level: Annotated[str, Field(pattern="(?i)^(trace|debug|info|warn|warning|error|critical|off)$")] | None = None
     format: Annotated[str, Field(pattern="^(auto|json|console)$")] = "auto"
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
@@ -49,7 +49,7 @@ def look() -> Health:
             oldest_ms=max(0, now_ms() - oldest) if oldest is not None else 0,
             dead=buffer.dead_items(),
         )
-    except DatabaseError:
+    except Error:  # InterfaceError (a connection that was cut) is not a DatabaseError
         return Health(db_ok=False)
 
 

@@ -22,12 +22,13 @@ def level_name() -> str:
     """The level from `logging.level`, else RUST_LOG (`debug`, `bloop=debug`: the original's variable), else INFO."""
     wanted = settings.BLOOP.logging.level or rust_log_level(os.environ.get("RUST_LOG", ""))
     name = (wanted or "info").upper()
-    return {"WARN": "WARNING", "TRACE": "DEBUG"}.get(name, name if name in logging.getLevelNamesMapping() else "INFO")
+    other_names = {"WARN": "WARNING", "TRACE": "DEBUG", "OFF": "CRITICAL"}
+    return other_names.get(name, name if name in logging.getLevelNamesMapping() else "INFO")
 
 
 def rust_log_level(value: str) -> str | None:
     """The level word in a RUST_LOG value; a directive for bloop wins over a bare one."""
-    found = re.search(r"bloop\w*=(\w+)", value) or re.fullmatch(r"\s*(\w+)\s*", value)
+    found = re.search(r"\bbloop\w*=(\w+)", value) or re.search(r"(?:^|,)\s*(\w+)\s*(?:,|$)", value)
     return found.group(1) if found else None
 
 

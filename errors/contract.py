@@ -4,7 +4,6 @@ What a client may get away with: L1 to L7 and L10 of section 1.6. What it may no
 answer. The fingerprint is computed here, before anything is cut (L7).
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,10 @@ from bloop_site.lib.clock import DAY_MS
 from errors.fingerprint import fingerprint
 
 SOURCE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
-SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+# An escape of JSON: a pair of surrogates, or a surrogate alone (group 1), or any other.
+ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
 MAX_DEPTH = 64
 MAX_KEY_CHARACTERS = 64
 MAX_FINGERPRINT_BYTES = 256
@@ -104,42 +106,24 @@ def decode_json(body: bytes) -> Any:
     """
     text = body.removeprefix(b"\xef\xbb\xbf")
     try:
+        return msgspec_value(text)
+    except EventInvalid:
+        repaired = ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], text)
+        if repaired == text:
+            raise
+    return msgspec_value(repaired)
+
+
+def msgspec_value(text: bytes) -> Any:
+    """The value as msgspec reads it; every way of not being JSON is an EventInvalid."""
+    try:
         return msgspec.json.decode(text)
     except RecursionError:
         raise EventInvalid("JSON is nested too deeply") from None
     except UnicodeDecodeError:
         raise EventInvalid("JSON is not valid UTF-8") from None
-    except msgspec.MsgspecError as error:
-        if SURROGATE_ESCAPE.search(text):
-            return decode_with_surrogates(text)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise EventInvalid(f"invalid JSON: {error}") from None
-
-
-def decode_with_surrogates(text: bytes) -> Any:
-    """The slow path of `decode_json`: the standard library takes lone surrogates, which are then replaced."""
-    try:
-        value = json.loads(text.decode(), parse_constant=refuse_constant)
-        return without_surrogates(value)
-    except RecursionError:
-        raise EventInvalid("JSON is nested too deeply") from None
-    except ValueError as error:
-        raise EventInvalid(f"invalid JSON: {error}") from None
-
-
-def refuse_constant(name: str) -> Any:
-    """NaN and Infinity are not JSON."""
-    raise ValueError(name)
-
-
-def without_surrogates(value: Any) -> Any:
-    """The value with every lone surrogate in its texts and keys replaced by U+FFFD."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [without_surrogates(each) for each in value]
-    if isinstance(value, dict):
-        return {without_surrogates(key): without_surrogates(each) for key, each in value.items()}
-    return value
 
 
 def parse_event(raw: Any, *, limits: Limits, grouping: str, now_ms: int, default_id: str | None = None) -> Event:

@@ -8,20 +8,27 @@ from django.http.request import RawPostDataException, UnreadablePostError
 from bloop_site.lib.api import ApiError
 
 GZIP_WBITS = 16 + zlib.MAX_WBITS
+MAX_MEMBERS = 256  # each costs a copy of what follows it; bgzip makes 80 of 5 MiB
+
+
+def refuse_long(request: HttpRequest, *, limit: int) -> int:
+    """The announced length of the body, before any of it is read. Raises ApiError 413 when over `limit`, or 400."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal() or len(length) > 18:
+        raise ApiError("invalid Content-Length")
+    if int(length) > limit:
+        raise ApiError(f"body exceeds {limit} bytes", status=413)
+    return int(length)
 
 
 def read_raw(request: HttpRequest, *, limit: int) -> bytes:
     """The bytes as sent, at most `limit` of them. Raises ApiError 413 or 400."""
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdecimal():
-        raise ApiError("invalid Content-Length")
-    if int(length) > limit:
-        raise ApiError(f"body exceeds {limit} bytes", status=413)
+    length = refuse_long(request, limit=limit)
     try:
         body = request.body
     except (UnreadablePostError, RawPostDataException, OSError):
         raise ApiError("failed to read body") from None
-    if len(body) < int(length):
+    if len(body) < length:
         raise ApiError("failed to read body")
     return body
 
@@ -52,6 +59,8 @@ def gunzip(body: bytes, *, limit: int) -> bytes:
         if not unpacker.eof and room > 0:
             raise ApiError("gzip body is truncated")
         rest = unpacker.unused_data
+        if len(parts) == MAX_MEMBERS and rest:
+            raise ApiError(f"gzip body has more than {MAX_MEMBERS} members")
     if room <= 0:
         raise ApiError(f"decompressed body exceeds {limit} bytes", status=413)
     return b"".join(parts)

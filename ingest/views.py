@@ -3,12 +3,13 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error as DatabaseFailure
 from django.http import HttpResponse
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bloop_site.lib.api import ApiError
@@ -16,7 +17,7 @@ from bloop_site.lib.clock import now_ms
 from bloop_site.lib.log import logger
 from ingest import authentication, buffer
 from ingest.authentication import Sender
-from ingest.body import decode, read_raw
+from ingest.body import decode, read_raw, refuse_long
 from ingest.nudge import nudge
 
 log = logger("ingest")
@@ -57,12 +58,21 @@ class SignedView(APIView):
         """The most bytes a body may have, as sent and decoded."""
         return settings.BLOOP.ingest.max_payload_bytes
 
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer 503 when the database is away, whether it was asked for the key or to keep the payload."""
+        if isinstance(exc, DatabaseFailure):
+            log.error("payload_refused", exc_info=exc)
+            headers = {"Retry-After": RETRY_AFTER_SECONDS}
+            exc = ApiError("storage is unavailable, try again later", status=503, headers=headers)
+        return super().handle_exception(exc)
+
     def receive(self, request: Request) -> tuple[Sender, bytes]:
         """Check signature header, key, rate, body and signature in contract 1.1's order. Raises ApiError.
 
         Returns the sender and the decoded body.
         """
         signature = authentication.signature_of(request)
+        refuse_long(request, limit=self.body_limit())
         owner = authentication.named_owner(request)
         authentication.limit_rate(request, project_id=owner.project_id if owner else "-")
         raw: Any = request.data or b""  # through RawParser; DRF does not call it for an empty body
@@ -70,19 +80,12 @@ class SignedView(APIView):
         return sender, decode(raw, encoding=request.META.get("HTTP_CONTENT_ENCODING", ""), limit=self.body_limit())
 
     def keep(self, sender: Sender, body: bytes, *, items: int) -> None:
-        """Commit a payload to the buffer. Raises ApiError 503 when it is full or the database is away."""
+        """Commit a payload to the buffer. Raises ApiError 503 when it is full."""
         try:
             buffer.append(kind=self.kind, project_id=sender.project_id, body=body, items=items, now_ms=now_ms())
         except buffer.BufferFull:
             raise ApiError(
                 "buffer is full, try again later",
-                status=503,
-                headers={"Retry-After": RETRY_AFTER_SECONDS},
-            ) from None
-        except DatabaseError:
-            log.exception("payload_refused")
-            raise ApiError(
-                "storage is unavailable, try again later",
                 status=503,
                 headers={"Retry-After": RETRY_AFTER_SECONDS},
             ) from None

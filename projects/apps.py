@@ -10,6 +10,8 @@ class ProjectsConfig(AppConfig):
     name = "projects"
 
     def ready(self) -> None:
+        from projects import schema  # noqa: F401, PLC0415  registers itself; settings are ready only now
+
         post_migrate.connect(ensure_default_project, sender=self)
 
 

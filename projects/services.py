@@ -16,6 +16,7 @@ from projects.models import DEFAULT_ID, ApiToken, Grouping, IngestKey, Project
 from projects.scopes import SCOPES
 
 SLUG = re.compile(r"[a-z0-9-]{1,64}")
+API_KEY = re.compile(r"[!-~]{1,128}")  # it travels in a header
 
 
 class ProjectInvalid(Exception):
@@ -56,6 +57,8 @@ def create_project(
     if Project.objects.filter(slug=slug).exists():
         raise ProjectInvalid("a project with that slug already exists")
     key = api_key or new_api_key()
+    if not API_KEY.fullmatch(key):
+        raise ProjectInvalid("an API key is 1 to 128 printable ASCII characters without spaces")
     try:
         with transaction.atomic():
             project = Project.objects.create(name=name.strip()[:100], slug=slug, created_by=created_by, created_at=now)

@@ -114,7 +114,7 @@ def short_number(value: float | None) -> str:
         return f"{number:,}"
     for size, unit in NUMBER_STEPS:
         scaled = number / size
-        if abs(scaled) >= 0.99995:  # 999,950 is 1 M, not 1,000 K
+        if abs(scaled) >= 0.9995:  # 999,500 is 1 M, not 1,000 K
             digits = 0 if abs(scaled) >= 99.95 else 1
             return f"{scaled:,.{digits}f}".removesuffix(".0") + NO_BREAK_SPACE + unit
     raise AssertionError(value)

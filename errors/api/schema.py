@@ -43,9 +43,42 @@ READ_PROBLEMS = {
     403: problem("The token lacks the scope."),
 }
 NOT_FOUND = {404: problem("No errors with this fingerprint within reach.")}
+PAGED = [
+    OpenApiParameter("X-Total-Count", int, OpenApiParameter.HEADER, response=[200], description="Rows in all."),
+    OpenApiParameter(
+        "Link",
+        str,
+        OpenApiParameter.HEADER,
+        response=[200],
+        description="The next and previous page, where there is one.",
+    ),
+]
+SIGNED_NEEDS = "Signed with the project's API key."
+SUMMARIES = {
+    "list_errors": "Errors, one row for each fingerprint, release and environment",
+    "get_error": "One error: its releases and environments, its newest samples",
+    "list_occurrences": "An error's events, newest first",
+    "get_error_trend": "An error's events by the hour",
+    "get_trends": "All events by the hour",
+    "list_release_errors": "The errors of one release, most frequent first",
+    "get_error_history": "An error's status changes, newest first",
+    "get_stats": "Counts of errors and events, and the busiest routes",
+    "resolve_error": "Resolve; a new event reopens it",
+    "ignore_error": "Ignore, whatever comes",
+    "mute_error": "Mute, whatever comes",
+    "unresolve_error": "Open again",
+    "ingest_event": "Send one event",
+    "ingest_batch": "Send many events",
+}
+
+
+def described(operation_id: str, needs: str) -> dict[str, Any]:
+    """The operation's id, the one line that says what it does, and what a caller needs."""
+    return {"operation_id": operation_id, "summary": SUMMARIES[operation_id], "description": needs}
+
 
 INGEST: dict[str, Any] = {
-    "operation_id": "ingest_event",
+    **described("ingest_event", SIGNED_NEEDS),
     "tags": ["ingest"],
     "parameters": SIGNED,
     "request": serializers.IngestEventSerializer,
@@ -53,7 +86,7 @@ INGEST: dict[str, Any] = {
     "auth": [],
 }
 INGEST_BATCH: dict[str, Any] = {
-    "operation_id": "ingest_batch",
+    **described("ingest_batch", SIGNED_NEEDS),
     "tags": ["ingest"],
     "parameters": SIGNED,
     "request": serializers.IngestBatchSerializer,
@@ -64,10 +97,11 @@ INGEST_BATCH: dict[str, Any] = {
 
 def read(operation_id: str, answer: Any, *parameters: Any, found: bool = False) -> dict[str, Any]:
     """The schema of a GET endpoint under a project filter. found: answers 404 for what is not there."""
+    is_paged = any(isinstance(each, type) and issubclass(each, serializers.PageQuery) for each in parameters)
     return {
-        "operation_id": operation_id,
+        **described(operation_id, "A token needs the scope `errors:read`."),
         "tags": ["errors"],
-        "parameters": [PROJECT, *parameters],
+        "parameters": [PROJECT, *parameters, *(PAGED if is_paged else [])],
         "responses": {200: answer, **READ_PROBLEMS, **(NOT_FOUND if found else {})},
     }
 
@@ -75,7 +109,7 @@ def read(operation_id: str, answer: Any, *parameters: Any, found: bool = False) 
 def change(operation_id: str) -> dict[str, Any]:
     """The schema of a status change."""
     return {
-        "operation_id": operation_id,
+        **described(operation_id, "A token needs the scope `errors:write`."),
         "tags": ["errors"],
         "parameters": [PROJECT],
         "request": None,

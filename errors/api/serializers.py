@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from bloop_site.lib.pagination import MAX_OFFSET, clamp
@@ -101,6 +103,7 @@ class ListedErrorSerializer(AggregateSerializer):
         fields = (*AggregateSerializer.Meta.fields, "releases", "trend")  # type: ignore[assignment]
 
 
+@extend_schema_field(OpenApiTypes.ANY)
 class MetadataField(serializers.Field[Any, Any, Any, Any]):
     """Metadata: stored as JSON text, answered as the value."""
 

@@ -1,22 +1,23 @@
-"""Routes of the error endpoints. `path` converters: fingerprints and releases may hold slashes (contract 0.1)."""
+"""Routes of the error endpoints. Fingerprints and releases are `text`: they may hold slashes (contract 0.1)."""
 
 from django.urls import path
 
+from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
 from errors.api import ingest, issues
 
 urlpatterns = [
     path("v1/ingest", ingest.IngestView.as_view(), name="ingest"),
     path("v1/ingest/batch", ingest.IngestBatchView.as_view(), name="ingest-batch"),
     path("v1/errors", issues.ErrorListView.as_view(), name="api-errors"),
-    path("v1/errors/<path:fingerprint>/occurrences", issues.OccurrencesView.as_view(), name="api-occurrences"),
-    path("v1/errors/<path:fingerprint>/trend", issues.TrendView.as_view(), name="api-trend"),
-    path("v1/errors/<path:fingerprint>/history", issues.HistoryView.as_view(), name="api-history"),
-    path("v1/errors/<path:fingerprint>/resolve", issues.ResolveView.as_view(), name="api-resolve"),
-    path("v1/errors/<path:fingerprint>/ignore", issues.IgnoreView.as_view(), name="api-ignore"),
-    path("v1/errors/<path:fingerprint>/mute", issues.MuteView.as_view(), name="api-mute"),
-    path("v1/errors/<path:fingerprint>/unresolve", issues.UnresolveView.as_view(), name="api-unresolve"),
-    path("v1/errors/<path:fingerprint>", issues.ErrorDetailView.as_view(), name="api-error"),
-    path("v1/releases/<path:release>/errors", issues.ReleaseErrorsView.as_view(), name="api-release-errors"),
+    path("v1/errors/<text:fingerprint>/occurrences", issues.OccurrencesView.as_view(), name="api-occurrences"),
+    path("v1/errors/<text:fingerprint>/trend", issues.TrendView.as_view(), name="api-trend"),
+    path("v1/errors/<text:fingerprint>/history", issues.HistoryView.as_view(), name="api-history"),
+    path("v1/errors/<text:fingerprint>/resolve", issues.ResolveView.as_view(), name="api-resolve"),
+    path("v1/errors/<text:fingerprint>/ignore", issues.IgnoreView.as_view(), name="api-ignore"),
+    path("v1/errors/<text:fingerprint>/mute", issues.MuteView.as_view(), name="api-mute"),
+    path("v1/errors/<text:fingerprint>/unresolve", issues.UnresolveView.as_view(), name="api-unresolve"),
+    path("v1/errors/<text:fingerprint>", issues.ErrorDetailView.as_view(), name="api-error"),
+    path("v1/releases/<text:release>/errors", issues.ReleaseErrorsView.as_view(), name="api-release-errors"),
     path("v1/trends", issues.TrendsView.as_view(), name="api-trends"),
     path("v1/stats", issues.StatsView.as_view(), name="api-stats"),
 ]

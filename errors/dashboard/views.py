@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
@@ -92,6 +93,7 @@ def chips_of(query: QueryDict, form: IssueFilterForm) -> list[Chip]:
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 def issue_list(request: PageRequest) -> HttpResponse:
     """The Errors page; htmx gets the results alone."""
     reach, now = selected_reach(request), now_ms()

@@ -103,14 +103,17 @@ class Tally:
     """What a batch adds to one issue or aggregate. Descriptive columns are the first event's (contract 3.1)."""
 
     first: Received
+    last: Received
     count: int = 0
     first_ms: int = 0
     last_ms: int = 0
 
-    def add(self, received_ms: int) -> None:
+    def add(self, received: Received) -> None:
+        at = received.received_ms
         self.count += 1
-        self.first_ms = min(self.first_ms or received_ms, received_ms)
-        self.last_ms = max(self.last_ms, received_ms)
+        self.first_ms = min(self.first_ms or at, at)
+        if at >= self.last_ms:
+            self.last, self.last_ms = received, at
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,13 @@ class Tallies:
         key = (received.project_id, event.fingerprint)
         issue = self.issues.get(key)
         if issue is None:
-            issue = self.issues[key] = Tally(received)
-        issue.add(at)
+            issue = self.issues[key] = Tally(received, received)
+        issue.add(received)
         aggregate_key = (key, event.release, event.environment)
         aggregate = self.aggregates.get(aggregate_key)
         if aggregate is None:
-            aggregate = self.aggregates[aggregate_key] = Tally(received)
-        aggregate.add(at)
+            aggregate = self.aggregates[aggregate_key] = Tally(received, received)
+        aggregate.add(received)
         self.hours[key, hour_of(at), event.environment, event.source] += 1
         self.minutes[received.project_id, minute_of(at)] += 1
 
@@ -272,7 +275,7 @@ def reopen(regressions: Sequence[tuple[int, Tally]]) -> None:
             old_status=Status.RESOLVED,
             new_status=Status.UNRESOLVED,
             cause=Transition.Cause.REGRESSION,
-            release=tally.first.event.release,
+            release=tally.last.event.release,
             changed_ms=tally.last_ms,
         )
         for pk, tally in regressions

@@ -121,7 +121,9 @@ function options(figure, box, data, readout) {
         ...axis,
         size: 24,
         grid: { show: false },
-        splits: (plot) => timeSplits(from, to, plot.width < 400 ? 3 : 5),
+        // a label is centred on its hour: one too near the edge would be cut
+        splits: (plot) =>
+          timeSplits(from, to, plot.width < 400 ? 3 : 5).filter((at) => ((to - at) / (to - from)) * plot.width > 40),
         values: (plot, splits) => splits.map(timeWords),
       },
       {

@@ -93,7 +93,7 @@ def web_command(host: str, port: int) -> list[str]:
         "--backpressure": str(settings.BLOOP.server.web_threads),
         "--workers-kill-timeout": "3",
         "--respawn-interval": "0.5",
-        "--log-level": "warning",
+        "--log-level": "error",  # its one warning is about threads, which here mostly wait for the database
     }
     flags = [word for pair in options.items() for word in pair]
     return [

@@ -1,0 +1,47 @@
+"""`python -m tests.bench [--quick] [--only single,pages] [--port 5800]`: measure, print one table in markdown."""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.bench import ingest_rows, page_rows, report
+
+ROWS = {
+    "single": ingest_rows.single,
+    "batches": ingest_rows.batches,
+    "drain": ingest_rows.drain,
+    "visible": ingest_rows.visible,
+    "pages": page_rows.pages,
+    "idle": page_rows.idle,
+}
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few seconds a row: to see that it runs")
+    parser.add_argument("--only", default=",".join(ROWS), help=f"some of {','.join(ROWS)}")
+    parser.add_argument("--port", type=int, default=5810, help="the first of three free ports")
+    chosen = parser.parse_args()
+    unknown = set(chosen.only.split(",")) - set(ROWS)
+    if unknown:
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    return chosen
+
+
+def main() -> int:
+    chosen = options()
+    print(report.machine(), end="\n\n", flush=True)
+    rows: list[report.Row] = []
+    with tempfile.TemporaryDirectory(prefix="bloop-bench-") as folder:
+        for name in chosen.only.split(","):
+            begun = time.monotonic()
+            rows += ROWS[name](Path(folder), chosen.port, quick=chosen.quick)
+            print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
+    print(report.table(rows))
+    return 0 if all(row.holds for row in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

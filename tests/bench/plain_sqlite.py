@@ -1,0 +1,114 @@
+"""The yardstick of the drain: the same work on the same file, in as little Python as it takes. No Django.
+
+Same payloads, decoded from the same msgpack; same grouping in memory; same rows, upserts and indexes (it runs on a
+copy of the same database), same pragmas, foreign keys checked, one transaction for 500 events, payloads removed in it.
+"""
+
+import json
+import os
+import resource
+import sqlite3
+import time
+from collections import defaultdict
+from typing import Any
+
+import msgspec
+
+HOUR, MINUTE, PER_TRANSACTION = 3_600_000, 60_000, 500
+PRAGMAS = (
+    "foreign_keys=ON",
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "cache_size=-16000",
+    "mmap_size=268435456",
+    "temp_store=MEMORY",
+)
+SEEN = """total_count = total_count + excluded.total_count,
+    first_seen_ms = min(first_seen_ms, excluded.first_seen_ms), last_seen_ms = max(last_seen_ms, excluded.last_seen_ms)"""
+SELECT = "SELECT id, project_id, body, received_ms FROM ingest_bufferedpayload WHERE kind = 'errors' ORDER BY id LIMIT ?"
+ISSUE = f"""INSERT INTO errors_issue (project_id, fingerprint, status, error_type, message, source, route, screen,
+    first_seen_ms, last_seen_ms, total_count) VALUES (?, ?, 'unresolved', ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (project_id, fingerprint) DO UPDATE SET {SEEN} RETURNING id, status"""
+AGGREGATE = f"""INSERT INTO errors_aggregate (issue_id, project_id, release, environment, error_type, message, source,
+    route, screen, first_seen_ms, last_seen_ms, total_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (issue_id, release, environment) DO UPDATE SET {SEEN}"""
+HOURLY = """INSERT INTO errors_hourlycount (issue_id, hour_ms, environment, source, count) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (issue_id, hour_ms, environment, source) DO UPDATE SET count = count + excluded.count"""
+PROJECT_HOURLY = """INSERT INTO errors_projecthourlycount (project_id, hour_ms, environment, source, count)
+    VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (project_id, hour_ms, environment, source) DO UPDATE SET count = count + excluded.count"""
+MINUTELY = """INSERT INTO errors_minutecount (project_id, slot, minute_ms, count) VALUES (?, ?, ?, ?)
+    ON CONFLICT (project_id, slot) DO UPDATE SET
+        count = CASE WHEN excluded.minute_ms > minute_ms THEN excluded.count
+                     WHEN excluded.minute_ms = minute_ms THEN count + excluded.count ELSE count END,
+        minute_ms = max(minute_ms, excluded.minute_ms)"""
+EVENT = f"""INSERT INTO errors_event (issue_id, project_id, received_ms, event_id, timestamp_ms, source, environment,
+    release, error_type, message, stack, route, screen, app_version, build_number, http_status, request_id,
+    user_id_hash, device_id_hash, metadata) VALUES ({", ".join("?" * 20)})"""
+
+Tally = list[Any]  # first event, count, first ms, last ms
+decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
+
+
+def fold(connection: sqlite3.Connection, rows: list[tuple[int, str, bytes, int]]) -> int:
+    """Decode, group and write one batch. Returns its events."""
+    issues: dict[Any, Tally] = {}
+    aggregates: dict[Any, Tally] = {}
+    hours: defaultdict[Any, int] = defaultdict(int)
+    project_hours: defaultdict[Any, int] = defaultdict(int)
+    minutes: defaultdict[Any, int] = defaultdict(int)
+    events = [(project_id, at, event) for _, project_id, body, at in rows for event in decode(body)]
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany("DELETE FROM ingest_bufferedpayload WHERE id = ?", [(row[0],) for row in rows])
+    named = [(project_id, event[1]) for project_id, _, event in events if event[1]]
+    if named:
+        raise SystemExit("the backlog of the bench has no event ids")
+    for project_id, at, event in events:
+        key = (project_id, event[0])
+        for tallies, name in ((issues, key), (aggregates, (key, event[5], event[4]))):
+            tally = tallies.get(name)
+            if tally is None:
+                tallies[name] = [event, 1, at, at]
+            else:
+                tally[1] += 1
+                tally[2] = min(tally[2], at)
+                tally[3] = max(tally[3], at)
+        hours[key, at - at % HOUR, event[4], event[3]] += 1
+        project_hours[project_id, at - at % HOUR, event[4], event[3]] += 1
+        minutes[project_id, at - at % MINUTE] += 1
+    ids = {}
+    for key, tally in issues.items():
+        ids[key], status = connection.execute(ISSUE, (*key, *described(tally))).fetchone()
+        if status == "resolved":
+            raise SystemExit("the backlog of the bench reopens nothing")
+    connection.executemany(EVENT, [(ids[each[0], each[2][0]], each[0], each[1], *each[2][1:]) for each in events])
+    places = [(ids[key], key[0], *place, *described(tally)) for (key, *place), tally in aggregates.items()]
+    connection.executemany(AGGREGATE, places)
+    connection.executemany(HOURLY, [(ids[key], *rest, count) for (key, *rest), count in hours.items()])
+    connection.executemany(PROJECT_HOURLY, [(*key, count) for key, count in project_hours.items()])
+    ring = [(project_id, minute // MINUTE % 1440, minute, count) for (project_id, minute), count in minutes.items()]
+    connection.executemany(MINUTELY, ring)
+    connection.execute("COMMIT")
+    return len(events)
+
+
+def described(tally: Tally) -> tuple[Any, ...]:
+    """An issue's or aggregate's columns from its first event, then when and how often."""
+    event, count, first_ms, last_ms = tally
+    return event[6], event[7], event[3], event[9], event[10], first_ms, last_ms, count
+
+
+def main() -> None:
+    connection = sqlite3.connect(os.environ["BLOOP__DATABASE__PATH"], isolation_level=None)
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    begun, cpu, stored = time.perf_counter(), time.process_time(), 0
+    while rows := connection.execute(SELECT, (PER_TRANSACTION,)).fetchall():
+        stored += fold(connection, rows)
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    print(json.dumps({"stored": stored, "seconds": seconds, "cpu_seconds": cpu, "peak_mb": peak_mb}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The demo is what a newcomer sees first: it must be whole, and the same through any door."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db.models import Sum
+
+from bloop_site.demo.generate import play
+from bloop_site.lib.clock import DAY_MS
+from errors.models import Event, HourlyCount, Issue, Transition
+from ingest import buffer
+from projects.models import Project
+
+NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
+
+
+@pytest.mark.django_db
+def test_demo_plays_forty_issues_of_three_projects_over_fourteen_days_once():
+    played = play(now=NOW)
+
+    assert played is not None
+    assert (played.projects, Issue.objects.count()) == (3, 40)
+    assert Event.objects.count() == played.events == HourlyCount.objects.aggregate(total=Sum("count"))["total"]
+    days = {received_ms // DAY_MS for received_ms in Event.objects.values_list("received_ms", flat=True)}
+    assert len(days) == 15  # fourteen days touch fifteen dates
+    assert set(Issue.objects.values_list("status", flat=True)) == {"unresolved", "resolved", "ignored", "muted"}
+    assert Transition.objects.filter(cause="regression").exists()
+    assert (buffer.waiting_items(), buffer.dead_items()) == (0, 0)
+    assert play(now=NOW) is None
+    assert Project.objects.count() == 4  # the demo's three and the default one
