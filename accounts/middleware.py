@@ -1,6 +1,7 @@
 """Sessions under both cookie names, and the rule that pages need a signed-in user."""
 
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware as DjangoLoginRequired
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
@@ -32,9 +33,14 @@ class LoginRequiredMiddleware(DjangoLoginRequired):
 
     def handle_no_permission(self, request: HttpRequest, view_func: object) -> Any:
         login = resolve_url("accounts:login")
-        target = request.headers.get("HX-Current-URL") if "HX-Request" in request.headers else request.get_full_path()
-        path = (target or "").removeprefix(f"{request.scheme}://{request.META.get('HTTP_HOST', '')}")
+        path = current_page(request) if "HX-Request" in request.headers else request.get_full_path()
         url = f"{login}?{urlencode({'next': path})}" if path and path != "/" else login
         return (
             HttpResponse(status=204, headers={"HX-Redirect": url}) if "HX-Request" in request.headers else SeeOther(url)
         )
+
+
+def current_page(request: HttpRequest) -> str:
+    """Path and query of the page an htmx request came from; without its origin, which proxies make look different."""
+    page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    return urlunsplit(("", "", page.path, page.query, ""))

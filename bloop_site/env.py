@@ -8,7 +8,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, ClassVar, NoReturn
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -144,6 +144,8 @@ class Logging(Section):
 class Config(BaseSettings):
     """Everything a deployment may set; `DATABASE_URL` and `REDIS_URL` turn embedded into scaled out."""
 
+    # Django's settings look for this on every read of settings.BLOOP; pydantic needs 10 us to say it is not there.
+    _mask_wrapped: ClassVar[bool] = True
     model_config = SettingsConfigDict(
         env_prefix="BLOOP__", env_nested_delimiter="__", extra="ignore", frozen=True, case_sensitive=False
     )

@@ -46,12 +46,13 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "bloop_site.middleware.RequestContextMiddleware",
+    "bloop_site.middleware.CorsMiddleware",
+    "bloop_site.middleware.IngestLaneMiddleware",  # ingest goes no further
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Above everything that may answer by itself, so that refusals carry their headers too.
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
-    "bloop_site.middleware.CorsMiddleware",
     "bloop_site.middleware.CrossSiteGuardMiddleware",
     "accounts.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -200,6 +201,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = TESTING
+WHITENOISE_AUTOREFRESH = TESTING  # looks files up when asked, instead of listing them all for each test client
 
 # --- API -------------------------------------------------------------------------------------------------------------
 

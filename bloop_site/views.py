@@ -4,10 +4,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
 
 from bloop_site.lib.api import error_response, is_api
 
 
+@require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     """`/` leads to the errors; without a session the middleware has led to sign-in already (303)."""
     return redirect("errors:list")

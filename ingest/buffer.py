@@ -116,7 +116,7 @@ def peek(kind: str, *, max_items: int) -> list[Payload]:
     payloads: list[Payload] = []
     items = 0
     rows = skip_locked(BufferedPayload.objects.filter(kind=kind).order_by("id"))
-    for row in rows.values_list("id", "project_id", "body", "items", "received_ms")[:max_items].iterator(chunk_size=50):
+    for row in rows.values_list("id", "project_id", "body", "items", "received_ms")[:max_items].iterator(chunk_size=8):
         payload = Payload(row[0], row[1], bytes(row[2]), row[3], row[4])
         payloads.append(payload)
         items += payload.items

@@ -66,9 +66,10 @@ def flush_next(kind: str, handler: Handler) -> Flushed | None:
         try:
             fold(handler, payloads)
             done = Flushed(stored=sum(payload.items for payload in payloads))
-        except (*TRANSIENT, buffer.Taken):
-            raise_unless_taken()
+        except buffer.Taken:
             return Flushed()
+        except TRANSIENT:
+            raise
         except Exception:
             log.exception("batch_refused", kind=kind, payloads=len(payloads))
             done = fold_one_by_one(kind, handler, payloads)
@@ -81,14 +82,6 @@ def flush_next(kind: str, handler: Handler) -> Flushed | None:
         ms=round((time.perf_counter() - started) * 1000, 1),
     )
     return done
-
-
-def raise_unless_taken() -> None:
-    """Inside an except block: swallow Taken, re-raise anything else."""
-    try:
-        raise  # noqa: PLE0704
-    except buffer.Taken:
-        return
 
 
 def fold(handler: Handler, payloads: Sequence[Payload]) -> None:

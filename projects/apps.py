@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils import timezone
 
 
 class ProjectsConfig(AppConfig):
@@ -19,4 +20,4 @@ def ensure_default_project(**_: Any) -> None:
     """Contract 5.1: a project `default` always exists."""
     from projects.services import ensure_default  # noqa: PLC0415  models are ready only now
 
-    ensure_default()
+    ensure_default(now=timezone.now())

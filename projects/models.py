@@ -1,16 +1,9 @@
 """Projects, who belongs to them, the keys that sign for them and the tokens that read them."""
 
-import uuid
-
 from django.conf import settings
 from django.db import models
 
 DEFAULT_ID = "default"
-
-
-def new_id() -> str:
-    """A UUID v4 as text: ids of projects and tokens travel as strings (contract 5.1)."""
-    return str(uuid.uuid4())
 
 
 class Grouping(models.TextChoices):
@@ -21,7 +14,7 @@ class Grouping(models.TextChoices):
 class Project(models.Model):
     """What sends: one application, one key, its own errors and traces."""
 
-    id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
+    id = models.CharField(primary_key=True, max_length=36, editable=False)
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=64, unique=True)
     grouping = models.CharField(max_length=2, choices=Grouping.choices, default=Grouping.V1)
@@ -70,7 +63,7 @@ class IngestKey(models.Model):
 class ApiToken(models.Model):
     """A bearer token: shown once, kept as SHA-256 (contract 5.2)."""
 
-    id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
+    id = models.CharField(primary_key=True, max_length=36, editable=False)
     name = models.CharField(max_length=100)
     token_hash = models.CharField(max_length=64, unique=True)
     token_prefix = models.CharField(max_length=16)

@@ -2,13 +2,13 @@
 
 import re
 import secrets
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from accounts.models import User
 from accounts.secret import hashed
@@ -39,6 +39,11 @@ class NewToken:
     secret: str
 
 
+def new_id() -> str:
+    """A UUID v4 as text: ids of projects and tokens travel as strings (contract 5.1)."""
+    return str(uuid.uuid4())
+
+
 def new_api_key() -> str:
     """`bloop_` and 64 hex characters (contract 5.1)."""
     return f"bloop_{secrets.token_hex(32)}"
@@ -61,19 +66,20 @@ def create_project(
         raise ProjectInvalid("an API key is 1 to 128 printable ASCII characters without spaces")
     try:
         with transaction.atomic():
-            project = Project.objects.create(name=name.strip()[:100], slug=slug, created_by=created_by, created_at=now)
+            project = Project.objects.create(
+                id=new_id(), name=name.strip()[:100], slug=slug, created_by=created_by, created_at=now
+            )
             IngestKey.objects.create(project=project, key=key, created_at=now)
     except IntegrityError:
         raise ProjectInvalid("that slug or API key is already in use") from None
     return NewProject(project, key)
 
 
-def ensure_default() -> None:
+def ensure_default(*, now: datetime) -> None:
     """Make the project `default` if it is missing, with the key contract 1.1 gives it.
 
     The key is the configured `auth.hmac_secret`, else BLOOP_DEFAULT_API_KEY, else a new one.
     """
-    now = timezone.now()
     with transaction.atomic():
         project, created = Project.objects.get_or_create(
             id=DEFAULT_ID, defaults={"name": "Default", "slug": DEFAULT_ID, "created_at": now}
@@ -111,6 +117,7 @@ def issue_token(
         raise TokenInvalid("expires_in_days must be 0 to 36500")
     secret = f"bloop_tk_{secrets.token_urlsafe(32)}"
     token = ApiToken.objects.create(
+        id=new_id(),
         name=name.strip(),
         token_hash=hashed(secret),
         token_prefix=secret[:16],

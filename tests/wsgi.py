@@ -37,7 +37,7 @@ def ask(method: str, url: str, *, headers: dict[str, str] | None = None, body: b
     seen: dict[str, Any] = {}
 
     def start_response(status: str, response_headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        seen["status"] = int(status.split()[0])
+        seen["status"] = int(status.split(maxsplit=1)[0])
         seen["headers"] = {name.lower(): value for name, value in response_headers}
 
     parts = Transport(WSGIHandler())(environ, start_response)

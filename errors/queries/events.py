@@ -13,7 +13,7 @@ from projects.access import Reach
 
 def samples_of(issue: Issue) -> list[Event]:
     """The newest few occurrences, newest first (docs/decisions/0002); as many as `pipeline.sample_reservoir_size`."""
-    newest = Event.objects.filter(issue=issue).order_by("-id")
+    newest = Event.objects.filter(issue=issue).select_related("issue").order_by("-id")
     return list(newest[: settings.BLOOP.pipeline.sample_reservoir_size])
 
 

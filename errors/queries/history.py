@@ -1,5 +1,6 @@
 """What happened to an issue and who did it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -21,14 +22,14 @@ class TimelineEntry:
     detail: str = ""
 
 
-def transitions_of(issue: Issue) -> QuerySet[Transition]:
-    """Every status change, newest first, who made it loaded."""
-    return Transition.objects.filter(issue=issue).select_related("changed_by").order_by("-id")
+def transitions_of(issues: Sequence[Issue]) -> QuerySet[Transition]:
+    """Every status change of the issues, newest first, the issue and who made it loaded."""
+    return Transition.objects.filter(issue__in=issues).select_related("issue", "changed_by").order_by("-id")
 
 
 def timeline(issue: Issue) -> list[TimelineEntry]:
     """The last 100 changes, newest first, then the first appearance."""
-    changes = [entry_of(change) for change in transitions_of(issue)[:MAX_TIMELINE]]
+    changes = [entry_of(change) for change in transitions_of([issue])[:MAX_TIMELINE]]
     return [*changes, TimelineEntry(kind="first_seen", at_ms=issue.first_seen_ms)]
 
 

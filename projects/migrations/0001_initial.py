@@ -4,8 +4,6 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import projects.models
-
 
 class Migration(migrations.Migration):
     initial = True
@@ -20,9 +18,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.CharField(
-                        default=projects.models.new_id, editable=False, max_length=36, primary_key=True, serialize=False
-                    ),
+                    models.CharField(editable=False, max_length=36, primary_key=True, serialize=False),
                 ),
                 ("name", models.CharField(max_length=100)),
                 ("slug", models.SlugField(max_length=64, unique=True)),
@@ -86,9 +82,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.CharField(
-                        default=projects.models.new_id, editable=False, max_length=36, primary_key=True, serialize=False
-                    ),
+                    models.CharField(editable=False, max_length=36, primary_key=True, serialize=False),
                 ),
                 ("name", models.CharField(max_length=100)),
                 ("token_hash", models.CharField(max_length=64, unique=True)),

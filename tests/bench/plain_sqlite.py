@@ -25,7 +25,9 @@ PRAGMAS = (
 )
 SEEN = """total_count = total_count + excluded.total_count,
     first_seen_ms = min(first_seen_ms, excluded.first_seen_ms), last_seen_ms = max(last_seen_ms, excluded.last_seen_ms)"""
-SELECT = "SELECT id, project_id, body, received_ms FROM ingest_bufferedpayload WHERE kind = 'errors' ORDER BY id LIMIT ?"
+SELECT = (
+    "SELECT id, project_id, body, received_ms FROM ingest_bufferedpayload WHERE kind = 'errors' ORDER BY id LIMIT ?"
+)
 ISSUE = f"""INSERT INTO errors_issue (project_id, fingerprint, status, error_type, message, source, route, screen,
     first_seen_ms, last_seen_ms, total_count) VALUES (?, ?, 'unresolved', ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (project_id, fingerprint) DO UPDATE SET {SEEN} RETURNING id, status"""

@@ -147,8 +147,9 @@ def sign_in(server: Server) -> str:
     form_token = re.search(rb'name="csrfmiddlewaretoken" value="([^"]+)"', page)
     cookie = (headers["Set-Cookie"] or "").partition(";")[0]
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    connection.request("POST", path, headers={"Cookie": cookie, "X-CSRFToken": form_token.group(1).decode()
-                                              if form_token else ""})
+    connection.request(
+        "POST", path, headers={"Cookie": cookie, "X-CSRFToken": form_token.group(1).decode() if form_token else ""}
+    )
     answer = connection.getresponse()
     answer.read()
     found = re.search(r"\bsession=[^;]+", " ".join(answer.msg.get_all("Set-Cookie") or []))

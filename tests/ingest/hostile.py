@@ -234,16 +234,20 @@ TEXTS = (
 )
 
 
+NO_TEXTS: tuple[Any, ...] = (0, 1.5, True, [], {"a": 1})
+NO_TIMES: tuple[Any, ...] = (True, [], {}, "abc", "NaN", "inf", "1e400", "0x10", "1,000", "2026-01-01")
+NO_STATUSES: tuple[Any, ...] = (True, [], {}, 404.5)
+
+
 def refused_events() -> list[tuple[str, Any]]:
     """Values that are no event: a single one is a 400, in a batch each is an entry of `errors` (L8)."""
     deep: Any = 1
     for _ in range(66):
         deep = [deep]
     changed: list[tuple[str, dict[str, Any]]] = [
-        *((f"{name} is {value!r}", {name: value}) for name in TEXTS for value in (0, 1.5, True, [], {"a": 1})),
-        *((f"timestamp is {value!r}", {"timestamp": value}) for value in (True, [], {}, "abc", "NaN", "inf", "1e400")),
-        *((f"timestamp is {value!r}", {"timestamp": value}) for value in ("0x10", "1,000", "2026-01-01")),
-        *((f"http_status is {value!r}", {"http_status": value}) for value in (True, [], {}, 404.5)),
+        *((f"{name} is {value!r}", {name: value}) for name in TEXTS for value in NO_TEXTS),
+        *((f"timestamp is {value!r}", {"timestamp": value}) for value in NO_TIMES),
+        *((f"http_status is {value!r}", {"http_status": value}) for value in NO_STATUSES),
         *((f"source is {value!r}", {"source": value}) for value in (" ", "a b", "a/b", "é", "api\n", "\x00", "a" * 33)),
         *((f"error_type is {value!r}", {"error_type": value}) for value in ("", None)),
         ("metadata of 4,097 bytes", {"metadata": {"k": "x" * 4089}}),
@@ -314,7 +318,7 @@ def welcome() -> list[tuple[str, bytes, dict[str, Any]]]:
         ("a BOM", BOM + fields(), {"message": "boom"}),
         ("white space around", b" \r\n\t" + fields() + b"\n ", {"message": "boom"}),
         ("keys twice", b'{"error_type":"A","message":"1","error_type":"B","message":"2"}', {"error_type": "B"}),
-        ("keys of other alphabets", fields(**{"مفتاح": "قيمة"}), {"metadata": '{"_extra":{"مفتاح":"قيمة"}}'}),
+        ("keys of other alphabets", fields(مفتاح="قيمة"), {"metadata": '{"_extra":{"مفتاح":"قيمة"}}'}),
         ("events as an unknown field", fields(events=None), {"metadata": '{"_extra":{"events":null}}'}),
         ("__proto__", fields(__proto__={"a": 1}), {"metadata": '{"_extra":{"__proto__":{"a":1}}}'}),
         ("text of many kinds", fields(message=soup), {"message": soup}),

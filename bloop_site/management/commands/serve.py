@@ -90,7 +90,8 @@ def web_command(host: str, port: int) -> list[str]:
         "--port": str(port),
         "--workers": str(processes),
         "--blocking-threads": str(settings.BLOOP.server.web_threads),
-        "--backpressure": str(settings.BLOOP.server.web_threads),
+        # It counts connections, idle ones too: as few as there are threads, and one SDK's pool shuts everyone out.
+        "--backpressure": "1024",
         "--workers-kill-timeout": "3",
         "--respawn-interval": "0.5",
         "--log-level": "error",  # its one warning is about threads, which here mostly wait for the database

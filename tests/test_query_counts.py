@@ -1,0 +1,116 @@
+"""Lists cost the same number of queries whatever they hold, and few of them: no page asks once for each row."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from errors.models import Issue
+from projects.services import NewProject
+from tests.factories import event_json, make_project, make_token, record
+
+FEW, MANY = 3, 30
+
+PAGES = {  # the most queries each may take, session and frame included
+    "/errors?status=all": 20,
+    "/errors?status=all&project=shop": 21,
+    "/errors?status=all&release=1.4.0&environment=production&q=Cannot&sort=total_count": 20,
+    "/errors/stats": 9,
+    "/errors/shop/fp000": 18,
+}
+API = {  # the token is two of them: found, and its use noted
+    "/v1/errors": 4,
+    "/v1/errors?group=issue&include=trend": 7,
+    "/v1/errors?include=trend": 6,
+    "/v1/errors/fp000": 5,
+    "/v1/errors/fp000/occurrences": 5,
+    "/v1/errors/fp000/trend": 4,
+    "/v1/errors/fp000/history": 4,
+    "/v1/releases/1.4.0/errors": 4,
+    "/v1/trends": 3,
+    "/v1/stats": 10,
+}
+
+
+def fill(shop: NewProject, count: int) -> None:
+    """`count` issues, and `count` of everything an issue has: events, places, hours, status changes."""
+    record(shop.project, *(event_json(fingerprint=f"fp{number:03}") for number in range(count)))
+    hours = 3_600_000
+    for number in range(count):
+        event = event_json(fingerprint="fp000", release=f"2.{number}", environment=f"env-{number}", metadata={"n": 1})
+        record(shop.project, event, received_ms=event["timestamp"] - number * hours)
+    issue = Issue.objects.get(fingerprint="fp000")
+    for number in range(count):
+        issue.transitions.create(old_status="muted", new_status="ignored", cause="call", changed_ms=number)
+
+
+def queries_of(client: Client, path: str) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        answer = client.get(path)
+    assert answer.status_code == 200
+    return [query["sql"] for query in captured.captured_queries]
+
+
+def difference(fewer: list[str], more: list[str]) -> str:
+    return "\n".join(["with 3 rows:", *fewer, "with 30 rows:", *more])
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_asks_as_often_for_30_rows_as_for_3(path: str, admin_client: Client, shop: NewProject):
+    fill(shop, FEW)
+    fewer = queries_of(admin_client, path)
+    Issue.objects.all().delete()
+    fill(shop, MANY)
+
+    more = queries_of(admin_client, path)
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= PAGES[path], difference(fewer, more)
+
+
+@pytest.mark.parametrize("path", API)
+def test_an_answer_asks_as_often_for_30_rows_as_for_3(path: str, shop: NewProject):
+    client = Client(headers={"Authorization": f"Bearer {make_token(shop.project).secret}"})
+    fill(shop, FEW)
+    client.get("/v1/trends")  # the token's use is noted once a minute
+    fewer = queries_of(client, path)
+    Issue.objects.all().delete()
+    fill(shop, MANY)
+
+    more = queries_of(client, path)
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= API[path], difference(fewer, more)
+
+
+def test_a_fingerprint_in_many_projects_costs_no_more_than_in_few(admin_client: Client):
+    def spread(count: int) -> None:
+        for _ in range(count):
+            record(make_project().project, event_json(fingerprint="fp"))
+
+    spread(FEW)
+    paths = ("/v1/errors/fp/history", "/v1/errors/fp/trend", "/v1/errors/fp/occurrences")
+    fewer = {path: len(queries_of(admin_client, path)) for path in paths}
+    spread(MANY)
+
+    assert {path: len(queries_of(admin_client, path)) for path in paths} == fewer
+
+
+def test_the_detail_reads_the_samples_of_at_most_ten_projects(admin_client: Client):
+    for _ in range(MANY):
+        record(make_project().project, event_json(fingerprint="fp"))
+
+    queries = queries_of(admin_client, "/v1/errors/fp")
+
+    assert len([query for query in queries if "errors_event" in query]) == 10
+    assert len(queries) <= 14
+    assert len(admin_client.get("/v1/errors/fp").json()["aggregates"]) == MANY
+
+
+def test_a_status_change_takes_few_queries_however_many_rows_the_issue_has(admin_client: Client, shop: NewProject):
+    fill(shop, MANY)
+
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.post("/v1/errors/fp000/resolve")
+
+    assert len(captured) <= 9, "\n".join(query["sql"] for query in captured.captured_queries)
