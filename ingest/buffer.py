@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Sum
 
-from bloop_site.lib.db import skip_locked
+from bloop_site.lib.db import MAX_PARAMETERS, skip_locked
 from ingest.models import BufferedPayload, DeadPayload
 from ingest.registry import Payload
 
@@ -127,7 +127,14 @@ def peek(kind: str, *, max_items: int) -> list[Payload]:
 
 def settle(payloads: Sequence[Payload]) -> None:
     """Remove payloads in the caller's transaction. Raises Taken if one was gone already."""
-    removed, _ = BufferedPayload.objects.filter(pk__in=[payload.id for payload in payloads]).delete()
+    ids = [payload.id for payload in payloads]
+    removed = 0
+    with connection.cursor() as cursor:  # plain SQL: the ORM took longer to build this than SQLite to run it
+        for start in range(0, len(ids), MAX_PARAMETERS):
+            part = ids[start : start + MAX_PARAMETERS]
+            marks = ", ".join(["%s"] * len(part))
+            cursor.execute(f"DELETE FROM ingest_bufferedpayload WHERE id IN ({marks})", part)  # noqa: S608
+            removed += cursor.rowcount
     if removed != len(payloads):
         raise Taken
 

@@ -71,13 +71,14 @@ class SignedView(APIView):
 
         Returns the sender and the decoded body.
         """
-        signature = authentication.signature_of(request)
-        refuse_long(request, limit=self.body_limit())
-        owner = authentication.named_owner(request)
-        authentication.limit_rate(request, project_id=owner.project_id if owner else "-")
+        plain = request._request  # noqa: SLF001  each attribute read through DRF's wrapper raises and catches first
+        signature = authentication.signature_of(plain)
+        refuse_long(plain, limit=self.body_limit())
+        owner = authentication.named_owner(plain)
+        authentication.limit_rate(plain, project_id=owner.project_id if owner else "-")
         raw: Any = request.data or b""  # through RawParser; DRF does not call it for an empty body
         sender = authentication.verify(owner, body=raw, signature=signature)
-        return sender, decode(raw, encoding=request.META.get("HTTP_CONTENT_ENCODING", ""), limit=self.body_limit())
+        return sender, decode(raw, encoding=plain.META.get("HTTP_CONTENT_ENCODING", ""), limit=self.body_limit())
 
     def keep(self, sender: Sender, body: bytes, *, items: int) -> None:
         """Commit a payload to the buffer. Raises ApiError 503 when it is full."""

@@ -5,11 +5,15 @@ Django's test client tidies paths up before anyone sees them; what the site make
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.test import RequestFactory
 
 from bloop_site.transport import Transport
@@ -27,6 +31,18 @@ class Answer:
         return json.loads(self.body)
 
 
+@contextmanager
+def connections_kept() -> Iterator[None]:
+    """The end of a request closes no connection, as with Django's test client: the test's transaction lives in it."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    try:
+        yield
+    finally:
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)
+
+
 def ask(method: str, url: str, *, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
     """Send `url`, percent-encoded as a client would put it on the wire, to the whole application."""
     path, _, query = url.partition("?")
@@ -40,9 +56,10 @@ def ask(method: str, url: str, *, headers: dict[str, str] | None = None, body: b
         seen["status"] = int(status.split(maxsplit=1)[0])
         seen["headers"] = {name.lower(): value for name, value in response_headers}
 
-    parts = Transport(WSGIHandler())(environ, start_response)
-    content = b"".join(parts)
-    close = getattr(parts, "close", None)
-    if close:
-        close()
+    with connections_kept():
+        parts = Transport(WSGIHandler())(environ, start_response)
+        content = b"".join(parts)
+        close = getattr(parts, "close", None)
+        if close:
+            close()
     return Answer(seen["status"], seen["headers"], content)

@@ -115,6 +115,9 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     fingerprint = serializers.CharField(source="issue.fingerprint")
     route_or_procedure = serializers.CharField(source="route", allow_null=True)
     metadata = MetadataField(allow_null=True)
+    http_status = serializers.IntegerField(  # said here: the column's own bounds differ between the databases
+        allow_null=True, min_value=0, max_value=65_535
+    )
 
 
 EVENT_FIELDS = (

@@ -1,4 +1,4 @@
-"""The yardstick of ingest: a Django view with no middleware that reads the body and answers 200. Nothing less is Django."""
+"""The yardstick of ingest: a Django view without middleware that reads the body and answers 200."""
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application

@@ -66,5 +66,5 @@ def backlog(*, events: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[1])
-    kinds = {"stored": stored, "backlog": backlog}
-    print(json.dumps(kinds[arguments.pop("kind")](**arguments)))
+    fill = stored if arguments.pop("kind") == "stored" else backlog
+    print(json.dumps(fill(**arguments)))

@@ -13,10 +13,11 @@ from tests.bench.server import (
     bare,
     bloop,
     new_folder,
+    outcome_of,
     reader,
     run_module,
     send,
-    sending,
+    start_sending,
     stored_events,
     wait_until_folded,
 )
@@ -26,7 +27,7 @@ POLL_SECONDS = 0.05
 
 def single(parent: Path, port: int, *, quick: bool) -> list[Row]:
     """One event a request on 16 connections, in turns with the bare view; what is accepted must all be stored."""
-    rounds, seconds = (1, 3.0) if quick else (5, 8.0)
+    rounds, seconds = (1, 3.0) if quick else (3, 6.0)
     folder = new_folder(parent, "single")
     ours: list[Outcome] = []
     theirs: list[Outcome] = []
@@ -82,7 +83,7 @@ def expect_stored(server: Server, events: int) -> None:
 
 def batches(parent: Path, port: int, *, quick: bool) -> list[Row]:
     """Batches of 50 on 8 connections, timed from the first byte sent to the last event in its table."""
-    rounds, count = (1, 1_000) if quick else (5, 4_000)
+    rounds, count = (1, 1_000) if quick else (3, 3_000)
     folder = new_folder(parent, "batches")
     rates, bare_rates, runs = [], [], []
     outcomes: list[Outcome] = []
@@ -128,7 +129,7 @@ def batches(parent: Path, port: int, *, quick: bool) -> list[Row]:
 
 def drain(parent: Path, _port: int, *, quick: bool) -> list[Row]:
     """A backlog of single events drained by the worker's code in a fresh process, and by plain sqlite3 on a copy."""
-    rounds, events = (1, 20_000) if quick else (5, 100_000)
+    rounds, events = (1, 20_000) if quick else (3, 100_000)
     folder = new_folder(parent, "drain")
     run_module("fill", folder, kind="backlog", events=events)
     results: dict[str, list[dict[str, float]]] = {"drain": [], "plain_sqlite": []}
@@ -187,11 +188,12 @@ def visible(parent: Path, port: int, *, quick: bool) -> list[Row]:
     with bloop(folder, port=port) as server:
         send(Load(port=port, key=KEY, seconds=1.0, pool=1_000, connections=4))
         wait_until_folded(server.database)
+        before = stored_events(server.database)
         with Usage(server) as usage:
-            with sending(load) as finish:
-                watch(server.database, seen, until=load.count)
-                outcome: Outcome = finish()
-        expect_stored(server, stored_events(server.database))
+            generator = start_sending(load)
+            watch(server.database, seen, until=load.count)
+            outcome = outcome_of(generator)
+        expect_stored(server, before + load.count)
     waits = [
         max(0.0, seen[f"b-{load.seed}-{number}"] - answered) for number, answered in enumerate(outcome.answered_at)
     ]

@@ -71,7 +71,7 @@ class Connection:
         self.socket.sendall(request)
 
     def read(self, usual_length: int) -> tuple[int, int] | None:
-        """Status and length of the answer once it is whole. `usual_length`: of the answer before, which spares parsing."""
+        """Status and length of the answer once it is whole. `usual_length`, of the answer before, spares parsing."""
         data = self.socket.recv(65_536)
         if not data:
             raise SystemExit("the server closed a connection")

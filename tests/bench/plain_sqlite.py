@@ -24,7 +24,8 @@ PRAGMAS = (
     "temp_store=MEMORY",
 )
 SEEN = """total_count = total_count + excluded.total_count,
-    first_seen_ms = min(first_seen_ms, excluded.first_seen_ms), last_seen_ms = max(last_seen_ms, excluded.last_seen_ms)"""
+    first_seen_ms = min(first_seen_ms, excluded.first_seen_ms),
+    last_seen_ms = max(last_seen_ms, excluded.last_seen_ms)"""
 SELECT = (
     "SELECT id, project_id, body, received_ms FROM ingest_bufferedpayload WHERE kind = 'errors' ORDER BY id LIMIT ?"
 )

@@ -11,12 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -77,7 +75,7 @@ class Server:
         self.start_seconds = 0.0
         self.stop_seconds = 0.0
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         begun = time.perf_counter()
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
@@ -161,35 +159,29 @@ def sign_in(server: Server) -> str:
 
 def send(load: Load) -> Outcome:
     """Run the load generator to its end."""
-    with sending(load) as finish:
-        return finish()
+    return outcome_of(start_sending(load))
 
 
-@contextmanager
-def sending(load: Load) -> Iterator[Any]:
-    """Start the load generator; gives the function that waits for its outcome."""
+def start_sending(load: Load) -> "subprocess.Popen[str]":
+    """Start the load generator; it is at work when this returns, and ends by itself."""
     command = [sys.executable, "-m", "tests.bench.load"]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(json.dumps(asdict(load)) + "\n")
     process.stdin.flush()
-    process.stdout.readline()
+    process.stdout.readline()  # "ready": its requests are signed
     process.stdin.write("go\n")
     process.stdin.flush()
+    return process
 
-    def finish() -> Outcome:
-        answer, _ = process.communicate()
-        if process.returncode:
-            raise SystemExit("the load generator failed")
-        return Outcome(**json.loads(answer))
 
-    try:
-        yield finish
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+def outcome_of(process: "subprocess.Popen[str]") -> Outcome:
+    """Wait for the load generator's end."""
+    answer, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit("the load generator failed")
+    return Outcome(**json.loads(answer))
 
 
 def reader(database: Path) -> sqlite3.Connection:
@@ -226,7 +218,7 @@ class Usage:
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
 
-    def __enter__(self) -> "Usage":
+    def __enter__(self) -> Self:
         self.before = cpu_seconds(self.server.processes())
         self.done = threading.Event()
         self.thread = threading.Thread(target=self.watch, daemon=True)

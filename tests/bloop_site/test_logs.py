@@ -135,34 +135,38 @@ def refuse(*_: Any) -> None:
 
 
 @pytest.fixture
-def logged(settings: LazySettings, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What was written on standard error, a JSON object for each line, by a process whose output is collected."""
+def configured_again(settings: LazySettings) -> Iterator[Callable[[], None]]:
+    """Set logging up as in a process whose output is collected; afterwards as it was."""
     with_logging(settings, format="json", level=None)
-    logs.configure()
-    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    with_logging(settings, format="auto")
-    logs.configure()
+    root = logging.getLogger()
+    before = root.handlers[:]
+    yield logs.configure  # to be called by the test: pytest swaps standard error between a fixture and its test
+    root.handlers[:] = before
 
 
-def test_a_line_is_one_json_object_with_event_level_logger_and_time(logged: Callable[[], list[dict[str, Any]]]):
+def test_a_line_is_one_json_object_with_event_level_logger_and_time(
+    configured_again: Callable[[], None], capsys: pytest.CaptureFixture[str]
+):
+    configured_again()
     logger("tests").warning("something_happened", count=3, text="two\nlines")
     logging.getLogger("celery.worker").warning("plain %s", "words")
 
-    ours, theirs = logged()
-
+    out, err = capsys.readouterr()
+    ours, theirs = map(json.loads, err.splitlines())
+    assert out == ""
     assert (ours["event"], ours["count"], ours["text"]) == ("something_happened", 3, "two\nlines")
     assert (ours["level"], ours["logger"]) == ("warning", "bloop.tests")
     assert (theirs["event"], theirs["logger"]) == ("plain words", "celery.worker")
     assert ours["at"].endswith("Z")
 
 
-def test_an_exception_is_part_of_its_line(logged: Callable[[], list[dict[str, Any]]]):
+def test_an_exception_is_part_of_its_line(configured_again: Callable[[], None], capsys: pytest.CaptureFixture[str]):
+    configured_again()
     try:
         refuse()
     except RuntimeError:
         logger("tests").exception("it_failed")
 
-    (line,) = logged()
-
+    line = json.loads(capsys.readouterr().err)
     assert line["event"] == "it_failed"
     assert "RuntimeError: a bug" in line["exception"]

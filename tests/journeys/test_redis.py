@@ -85,24 +85,23 @@ def test_a_rate_limit_holds_across_two_web_processes(home: Home):
 
 def test_events_are_taken_while_redis_is_away_and_visible_when_it_is_back(home: Home, tmp_path: Path):
     port = free_port()
-    with private_redis(port, tmp_path) as first:
-        with serving(home, REDIS_URL=f"redis://127.0.0.1:{port}/0") as server:
-            server.send(error_type="Before")
-            server.wait_for("Before")
+    with private_redis(port, tmp_path) as first, serving(home, REDIS_URL=f"redis://127.0.0.1:{port}/0") as server:
+        server.send(error_type="Before")
+        server.wait_for("Before")
 
-            first.send_signal(signal.SIGKILL)
-            first.wait()
-            for number in range(30):
-                server.send(error_type="While", message="Redis is away", event_id=f"away-{number}")
-            assert len(send_again(server)) == 30
-            page = server.page("/errors")
-            assert "Before" in page
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        for number in range(30):
+            server.send(error_type="While", message="Redis is away", event_id=f"away-{number}")
+        assert len(send_again(server)) == 30
+        page = server.page("/errors")
+        assert "Before" in page
 
-            with private_redis(port, tmp_path):
-                server.wait_for("While", count=30)
-                server.send(error_type="After")
-                server.wait_for("After")
-                server.stop()
+        with private_redis(port, tmp_path):
+            server.wait_for("While", count=30)
+            server.send(error_type="After")
+            server.wait_for("After")
+            server.stop()
 
 
 def send_again(server: Server) -> list[int]:

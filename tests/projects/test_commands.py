@@ -16,8 +16,10 @@ from tests.factories import event_json, make_issue, make_user, post_signed
 
 
 @pytest.fixture
-def manage(capsys: pytest.CaptureFixture[str], db: None):
+def manage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, db: None):
     """Run `manage.py WORDS`; exit status, what it printed on standard output, and on standard error."""
+    # A command's end closes connections; the test's transaction lives in one.
+    monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)
 
     def run(*words: str) -> tuple[int, str, str]:
         capsys.readouterr()
