@@ -89,8 +89,8 @@ class Auth(Section):
     @classmethod
     def is_long(cls, value: str | None) -> str | None:
         """Contract 1.1 and appendix D 12: at least 32 characters, never the placeholder."""
-        if value is not None and (len(value) < 32 or value.startswith(PLACEHOLDER_SECRET)):
-            msg = "must be at least 32 characters and not the placeholder; try: openssl rand -hex 32"
+        if value is not None and (not 32 <= len(value) <= 512 or value.startswith(PLACEHOLDER_SECRET)):
+            msg = "must be at least 32 characters (at most 512) and not the placeholder; try: openssl rand -hex 32"
             raise ValueError(msg)
         return value
 

@@ -1,4 +1,4 @@
-"""Tells the worker that a full batch waits, from a thread of its own: a slow broker never delays an answer."""
+"""Tells the worker that payloads wait, from a thread of its own: a slow broker never delays an answer."""
 
 import threading
 import time
@@ -13,11 +13,16 @@ MIN_PAUSE = 0.25
 
 
 class Nudge:
-    """Counts accepted items and sends `flush` for each full batch. It may get lost; beat's tick is behind it."""
+    """Sends `flush` when a batch is full, or half the flush interval after the first item that waits.
+
+    So an idle Bloop sends nothing but beat's tick, and an event waits for neither. A message may be lost; beat's tick
+    is behind it.
+    """
 
     def __init__(self) -> None:
         self.count = 0
-        self.wanted = threading.Event()
+        self.some = threading.Event()
+        self.full = threading.Event()
         self.thread: threading.Thread | None = None
         self.lock = threading.Lock()
 
@@ -25,23 +30,30 @@ class Nudge:
         """Note items just committed."""
         with self.lock:
             self.count += items
-            if self.count < settings.BLOOP.pipeline.flush_batch_size:
-                return
-            self.count = 0
+            if self.count >= settings.BLOOP.pipeline.flush_batch_size:
+                self.full.set()
+            self.some.set()
             if self.thread is None or not self.thread.is_alive():
                 self.thread = threading.Thread(target=self.run, name="nudge", daemon=True)
                 self.thread.start()
-        self.wanted.set()
 
     def run(self) -> None:
         while True:
-            self.wanted.wait()
-            self.wanted.clear()
-            try:
-                flush.apply_async(expires=10, retry=False)
-            except Exception as error:  # noqa: BLE001  beat will flush all the same
-                log.warning("nudge_failed", reason=type(error).__name__)
+            self.some.wait()
+            self.full.wait(settings.BLOOP.pipeline.flush_interval_secs / 2)
+            with self.lock:
+                self.count = 0
+                self.some.clear()
+                self.full.clear()
+            self.send()
             time.sleep(MIN_PAUSE)
+
+    def send(self) -> None:
+        """Queue one flush; a broker that is away is logged and forgotten."""
+        try:
+            flush.apply_async(expires=10, retry=False)
+        except Exception as error:  # noqa: BLE001  beat will flush all the same
+            log.warning("nudge_failed", reason=type(error).__name__)
 
 
 nudge = Nudge()

@@ -9,5 +9,5 @@ from ingest.flush import flush_all
 
 @shared_task(queue="bloop", name="ingest.tasks.flush", ignore_result=True)
 def flush(**_later: Any) -> None:
-    """Fold everything that waits. Beat sends it every second, ingest when a batch is full. Safe to run twice."""
+    """Fold everything that waits. Ingest sends it when there is something, beat every 2 s. Safe to run twice."""
     flush_all()

@@ -49,7 +49,7 @@ class IngestKey(models.Model):
     """A project's API key: identifier and HMAC secret at once (contract 1.1), so it is kept as it is."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="keys")
-    key = models.CharField(max_length=128, unique=True)
+    key = models.CharField(max_length=512, unique=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
 

@@ -29,7 +29,7 @@ OWNER_SQL = """
 
 def owner_of_key(key: str, *, now: datetime) -> KeyOwner | None:
     """The project of an ingest key that is valid at `now`."""
-    if "\x00" in key or len(key) > 128:
+    if "\x00" in key or len(key) > 512:
         return None
     with connection.cursor() as cursor:
         cursor.execute(OWNER_SQL, [key, connection.ops.adapt_datetimefield_value(now)])

@@ -8,14 +8,16 @@ from accounts.models import User
 from accounts.throttle import Throttle
 from ingest import buffer
 from ingest.authentication import recent_keys
+from ingest.nudge import nudge
 from projects.models import DEFAULT_ID, Project
 from projects.services import NewProject
 from tests.factories import make_admin, make_project, make_user
 
 
 @pytest.fixture(autouse=True)
-def fresh_process_state() -> None:
-    """Nothing a process remembers between requests leaks from one test into the next."""
+def fresh_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing a process remembers between requests leaks from one test into the next; no worker listens for nudges."""
+    monkeypatch.setattr(nudge, "add", lambda items: None)
     buffer.backlog.read_at = float("-inf")
     recent_keys.keys.clear()
     Throttle.forget_all()

@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
             name="IngestKey",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("key", models.CharField(max_length=128, unique=True)),
+                ("key", models.CharField(max_length=512, unique=True)),
                 ("created_at", models.DateTimeField()),
                 ("expires_at", models.DateTimeField(null=True)),
                 (

@@ -62,7 +62,8 @@ def fold(connection: sqlite3.Connection, rows: list[tuple[int, str, bytes, int]]
     minutes: defaultdict[Any, int] = defaultdict(int)
     events = [(project_id, at, event) for _, project_id, body, at in rows for event in decode(body)]
     connection.execute("BEGIN IMMEDIATE")
-    connection.executemany("DELETE FROM ingest_bufferedpayload WHERE id = ?", [(row[0],) for row in rows])
+    marks = ", ".join("?" * len(rows))
+    connection.execute(f"DELETE FROM ingest_bufferedpayload WHERE id IN ({marks})", [row[0] for row in rows])
     named = [(project_id, event[1]) for project_id, _, event in events if event[1]]
     if named:
         raise SystemExit("the backlog of the bench has no event ids")
