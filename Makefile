@@ -19,7 +19,7 @@ TESTS ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run demo up logs ps stop dev test test-postgres check format lint templates types imports \
-	django schema schema-check bench lock clean
+	django schema schema-check house bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,7 +65,7 @@ test-postgres: dev staticfiles/staticfiles.json ## the whole test suite on a Pos
 	@scripts/services chromium redis postgresql
 	$(SCRATCH) $(PY) scripts/with-postgres scripts/run-tests "not sqlite" $(PYTEST_FLAGS) $(TESTS)
 
-check: lint templates types imports django schema-check ## format, lint, types, imports, migrations, deployment, API schema
+check: lint templates types imports django schema-check house ## format, lint, types, imports, migrations, deployment, API, house rules
 
 format: dev ## rewrite code and templates in the house format
 	$(PY) -m ruff format .
@@ -95,6 +95,9 @@ schema-check: dev
 	$(SCRATCH) $(MANAGE) spectacular --validate --fail-on-warn --file .cache/check/openapi.yml
 	@diff -u tests/golden/openapi.yml .cache/check/openapi.yml || { \
 		echo "The API changed. If that was meant: 'make schema', and look at the difference." >&2; exit 1; }
+
+house: dev staticfiles/staticfiles.json
+	$(SCRATCH) $(PY) -m pytest $(PYTEST_FLAGS) --quiet tests/test_conventions.py tests/test_access.py tests/test_query_counts.py
 
 schema: dev ## record the API as it is now in tests/golden/openapi.yml
 	@mkdir -p tests/golden
