@@ -1,6 +1,6 @@
 """Middleware of the whole site: log context, CORS per route, and the guard against cross-site writes."""
 
-import secrets
+import random
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -44,7 +44,7 @@ class RequestContextMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=secrets.token_hex(8))
+        structlog.contextvars.bind_contextvars(request_id=f"{random.getrandbits(64):016x}")
         response = self.get_response(request)
         if is_api(request):
             response.headers.setdefault("Cache-Control", "no-store")

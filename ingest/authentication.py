@@ -13,18 +13,27 @@ from bloop_site.lib.network import client_address
 from ingest.limits import ingest_throttle
 from ingest.signature import SignatureEncodingInvalid, decode_signature, is_signed_by
 from projects.models import DEFAULT_ID
-from projects.queries import KeyOwner, grouping_of, newest_keys, owner_of_key
+from projects.queries import KeyOwner, grouping_of, newest_keys, owner_of_key, still_owns
 
 MAX_KEYS_TRIED = 500
 RECENT_KEYS = 16
+MAX_KNOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Whose request it is."""
+    """Whose request it is. owner: the key that says so; None for the legacy secret alone."""
 
     project_id: str
     grouping: str
+    owner: KeyOwner | None = None
+
+
+class SenderChanged(ApiError):
+    """The key was revoked, or its project regrouped, since it was looked up. Asking again settles it."""
+
+    def __init__(self) -> None:
+        super().__init__("invalid project key", status=401)
 
 
 class RecentKeys:
@@ -46,7 +55,39 @@ class RecentKeys:
             return list(reversed(self.keys))
 
 
+class KnownOwners:
+    """Owners of keys looked up before.
+
+    Never the last word: the statement that keeps a payload has the condition that the key still owns the project
+    (`condition_of`), so a revoked or rotated key ends at once in every process, without a query of its own.
+    """
+
+    def __init__(self) -> None:
+        self.owners: dict[str, KeyOwner] = {}
+
+    def find(self, key: str) -> KeyOwner | None:
+        """The owner as remembered, else as the database has it."""
+        known = self.owners.get(key)
+        if known is not None:
+            return known
+        owner = owner_of_key(key, now=timezone.now())
+        if owner is not None:
+            if len(self.owners) >= MAX_KNOWN:
+                self.owners.clear()
+            self.owners[key] = owner
+        return owner
+
+    def forget(self, key: str) -> None:
+        self.owners.pop(key, None)
+
+
 recent_keys = RecentKeys()
+known_owners = KnownOwners()
+
+
+def condition_of(sender: Sender) -> tuple[str, tuple[object, ...]]:
+    """Under what SQL condition a payload of `sender` may be kept, with its parameters."""
+    return still_owns(sender.owner, now=timezone.now()) if sender.owner else ("", ())
 
 
 def signature_of(request: HttpRequest) -> bytes:
@@ -65,7 +106,7 @@ def named_owner(request: HttpRequest) -> KeyOwner | None:
     name = request.META.get("HTTP_X_PROJECT_KEY")
     if name is None:
         return None
-    owner = owner_of_key(name, now=timezone.now())
+    owner = known_owners.find(name)
     if owner is None:
         limit_rate(request, project_id="?")
         raise ApiError("invalid project key", status=401)
@@ -83,13 +124,13 @@ def limit_rate(request: HttpRequest, *, project_id: str) -> None:
 def verify(owner: KeyOwner | None, *, body: bytes, signature: bytes) -> Sender:
     """The sender whose key made `signature` over `body`. Raises ApiError 401 (steps 4 to 6, H1, H2)."""
     if owner is not None and is_signed_by(owner.key, body=body, signature=signature):
-        return Sender(owner.project_id, owner.grouping)
+        return Sender(owner.project_id, owner.grouping, owner)
     if is_signed_by(settings.HMAC_SECRET, body=body, signature=signature):
-        return Sender(owner.project_id, owner.grouping) if owner else Sender(DEFAULT_ID, grouping_of(DEFAULT_ID))
+        return Sender(owner.project_id, owner.grouping, owner) if owner else Sender(DEFAULT_ID, grouping_of(DEFAULT_ID))
     found = None if owner else unnamed_owner(body=body, signature=signature)
     if found is None:
         raise ApiError("invalid signature", status=401)
-    return Sender(found.project_id, found.grouping)
+    return Sender(found.project_id, found.grouping, found)
 
 
 def unnamed_owner(*, body: bytes, signature: bytes) -> KeyOwner | None:

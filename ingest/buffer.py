@@ -9,10 +9,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Sum
 
 from bloop_site.lib.db import MAX_PARAMETERS, skip_locked
@@ -20,13 +23,15 @@ from ingest.models import BufferedPayload, DeadPayload
 from ingest.registry import Payload
 
 BACKLOG_TTL = 0.25
-INSERT_SQL = (
-    "INSERT INTO ingest_bufferedpayload (kind, project_id, body, items, received_ms) VALUES (%s, %s, %s, %s, %s)"
-)
+INSERT_SQL = "INSERT INTO ingest_bufferedpayload (kind, project_id, body, items, received_ms) SELECT %s, %s, %s, %s, %s"
 
 
 class BufferFull(Exception):
     """The backlog has reached `ingest.channel_capacity`; the client should come back later."""
+
+
+class ConditionFailed(Exception):
+    """What had to hold for the payload to be kept does not hold any more; nothing was written."""
 
 
 class Taken(Exception):
@@ -35,11 +40,18 @@ class Taken(Exception):
 
 @dataclass(slots=True)
 class Entry:
-    """A row on its way to the table and what became of it."""
+    """A row on its way to the table, the condition it is written under (SQL), and what became of it."""
 
-    row: tuple[str, str, bytes, int, int]
+    row: tuple[Any, ...]
+    condition: str = ""
     done: bool = False
     error: Exception | None = None
+
+    def write(self, cursor: CursorWrapper) -> None:
+        """Insert the row if its condition holds."""
+        cursor.execute(f"{INSERT_SQL} {self.condition}", self.row)
+        if cursor.rowcount != 1:
+            self.error = ConditionFailed()
 
 
 @dataclass
@@ -75,19 +87,20 @@ class GroupCommit:
                 self.commit_waiting()
         if entry.error is not None:
             raise entry.error
+        if not entry.done:  # the thread that took it was ended in the middle: never say kept of what is not known to be
+            raise OperationalError
 
     def commit_waiting(self) -> None:
-        entries: list[Entry] = []
-        error: Exception | None = None
+        """Write everyone who waits: one alone as a statement that commits itself, several in a transaction."""
+        entries = self.take()
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                entries = self.take()  # after BEGIN: whoever came while we waited for the lock rides along
-                cursor.executemany(INSERT_SQL, [entry.row for entry in entries])
-        except Exception as caught:  # noqa: BLE001  handed to every request of this transaction
-            error = caught
-            entries = entries or self.take()
+            with connection.cursor() as cursor, transaction.atomic() if len(entries) > 1 else nullcontext():
+                for entry in entries:
+                    entry.write(cursor)
+        except Exception as error:  # noqa: BLE001  handed to every request of this transaction
+            for entry in entries:
+                entry.error = error
         for entry in entries:
-            entry.error = error
             entry.done = True
 
     def take(self) -> list[Entry]:
@@ -102,10 +115,23 @@ backlog = Backlog()
 group_commit = GroupCommit()
 
 
-def append(*, kind: str, project_id: str, body: bytes, items: int, now_ms: int) -> None:
-    """Keep one payload. Returns after the commit; raises BufferFull, or the database's error with nothing kept."""
+def append(
+    *,
+    kind: str,
+    project_id: str,
+    body: bytes,
+    items: int,
+    now_ms: int,
+    condition: str = "",
+    parameters: tuple[Any, ...] = (),
+) -> None:
+    """Keep one payload. Returns after the commit.
+
+    condition: SQL with its parameters, `WHERE …`, checked by the statement that writes.
+    Raises BufferFull, ConditionFailed, or the database's error, with nothing kept.
+    """
     backlog.reserve(items)
-    group_commit.append(Entry((kind, project_id, body, items, now_ms)))
+    group_commit.append(Entry((kind, project_id, body, items, now_ms, *parameters), condition))
 
 
 def peek(kind: str, *, max_items: int) -> list[Payload]:

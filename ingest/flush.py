@@ -27,12 +27,18 @@ class Flushed:
     stored: int = 0
     buried: int = 0
 
+    @property
+    def items(self) -> int:
+        return self.stored + self.buried
+
     def __add__(self, other: "Flushed") -> "Flushed":
         return Flushed(self.stored + other.stored, self.buried + other.buried)
 
 
 def flush_all(*, seconds: float | None = None) -> Flushed:
-    """Fold until the buffer is empty, or for about `seconds`. Returns at once, with zeros, if this process is at it.
+    """Fold what waits, batch by batch until one is not full, or for about `seconds`.
+
+    Returns at once, with zeros, if this process is at it.
 
     Raises OperationalError or InterfaceError when the database is away; nothing is lost or buried then.
     """
@@ -44,6 +50,8 @@ def flush_all(*, seconds: float | None = None) -> Flushed:
         for kind, handler in handlers().items():
             while time.monotonic() < ends and (done := flush_next(kind, handler)):
                 total += done
+                if done.items < settings.BLOOP.pipeline.flush_batch_size:
+                    break  # what came meanwhile makes a batch of its own; chasing it never ends under load
         return total
     finally:
         _flushing.release()

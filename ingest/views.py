@@ -16,7 +16,7 @@ from bloop_site.lib.api import ApiError
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.log import logger
 from ingest import authentication, buffer
-from ingest.authentication import Sender
+from ingest.authentication import Sender, SenderChanged
 from ingest.body import decode, read_raw, refuse_long
 from ingest.nudge import nudge
 
@@ -59,12 +59,24 @@ class SignedView(APIView):
         return settings.BLOOP.ingest.max_payload_bytes
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer 503 when the database is away, whether it was asked for the key or to keep the payload."""
+        """Ask once more when a remembered key turned out void; answer 503 when the database is away."""
+        if isinstance(exc, SenderChanged):
+            return self.once_more()
         if isinstance(exc, DatabaseFailure):
             log.error("payload_refused", exc_info=exc)
             headers = {"Retry-After": RETRY_AFTER_SECONDS}
             exc = ApiError("storage is unavailable, try again later", status=503, headers=headers)
         return super().handle_exception(exc)
+
+    def once_more(self) -> Response:
+        """Handle the request again, now that nothing is remembered of its key."""
+        try:
+            return self.post(self.request)  # type: ignore[attr-defined, no-any-return]
+        except Exception as again:  # noqa: BLE001  as DRF's own dispatch
+            return super().handle_exception(again)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Nothing of DRF's to check: `receive` decides who may do what."""
 
     def receive(self, request: Request) -> tuple[Sender, bytes]:
         """Check signature header, key, rate, body and signature in contract 1.1's order. Raises ApiError.
@@ -81,9 +93,22 @@ class SignedView(APIView):
         return sender, decode(raw, encoding=plain.META.get("HTTP_CONTENT_ENCODING", ""), limit=self.body_limit())
 
     def keep(self, sender: Sender, body: bytes, *, items: int) -> None:
-        """Commit a payload to the buffer. Raises ApiError 503 when it is full."""
+        """Commit a payload to the buffer. Raises ApiError 503 when it is full, SenderChanged when the key is void."""
+        condition, parameters = authentication.condition_of(sender)
         try:
-            buffer.append(kind=self.kind, project_id=sender.project_id, body=body, items=items, now_ms=now_ms())
+            buffer.append(
+                kind=self.kind,
+                project_id=sender.project_id,
+                body=body,
+                items=items,
+                now_ms=now_ms(),
+                condition=condition,
+                parameters=parameters,
+            )
+        except buffer.ConditionFailed:
+            if sender.owner is not None:
+                authentication.known_owners.forget(sender.owner.key)
+            raise SenderChanged from None
         except buffer.BufferFull:
             raise ApiError(
                 "buffer is full, try again later",

@@ -27,6 +27,21 @@ OWNER_SQL = """
 """
 
 
+# For a statement that writes: the key still signs for this project, with this grouping.
+STILL_OWNS_SQL = """
+    WHERE EXISTS (
+        SELECT 1 FROM projects_ingestkey k JOIN projects_project p ON p.id = k.project_id
+        WHERE k.project_id = %s AND p.grouping = %s AND k.key = %s AND (k.expires_at IS NULL OR k.expires_at > %s)
+    )
+"""
+
+
+def still_owns(owner: KeyOwner, *, now: datetime) -> tuple[str, tuple[object, ...]]:
+    """The condition, with its parameters, that `owner_of_key` would still answer the same at `now`."""
+    at = connection.ops.adapt_datetimefield_value(now)
+    return STILL_OWNS_SQL, (owner.project_id, owner.grouping, owner.key, at)
+
+
 def owner_of_key(key: str, *, now: datetime) -> KeyOwner | None:
     """The project of an ingest key that is valid at `now`."""
     if "\x00" in key or len(key) > 512:

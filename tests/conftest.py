@@ -7,7 +7,7 @@ from django.test import Client
 from accounts.models import User
 from accounts.throttle import Throttle
 from ingest import buffer
-from ingest.authentication import recent_keys
+from ingest.authentication import known_owners, recent_keys
 from ingest.nudge import nudge
 from projects.models import DEFAULT_ID, Project
 from projects.services import NewProject
@@ -20,6 +20,7 @@ def fresh_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nudge, "add", lambda items: None)
     buffer.backlog.read_at = float("-inf")
     recent_keys.keys.clear()
+    known_owners.owners.clear()
     Throttle.forget_all()
 
 

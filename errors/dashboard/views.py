@@ -22,7 +22,7 @@ from errors.queries.trends import Trend
 from errors.services.status import Actor, IssueGone, change_status
 from projects.access import Reach, project_by_slug, reach_of
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 TREND_HOURS = 72
 CHIP_LABELS = {"release": "Release", "environment": "Environment", "source": "Source", "route": "Route", "q": "Text"}
 ACTIONS = (

@@ -365,10 +365,6 @@ class Migration(migrations.Migration):
                 models.F("issue"), models.OrderBy(models.F("timestamp_ms"), descending=True), name="event_by_time"
             ),
         ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(fields=["project", "received_ms"], name="event_by_age"),
-        ),
         migrations.AddConstraint(
             model_name="event",
             constraint=models.UniqueConstraint(

@@ -91,7 +91,6 @@ class Event(models.Model):
         indexes = (
             models.Index(fields=["issue", "id"], name="event_of_issue"),  # samples: newest by arrival
             models.Index(F("issue"), F("timestamp_ms").desc(), name="event_by_time"),  # occurrences (contract 4.4)
-            models.Index(fields=["project", "received_ms"], name="event_by_age"),  # retention
         )
 
     def __str__(self) -> str:

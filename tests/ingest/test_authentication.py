@@ -10,7 +10,7 @@ from errors.models import Event
 from ingest.authentication import MAX_KEYS_TRIED, recent_keys
 from ingest.flush import flush_all
 from projects.models import IngestKey, Project
-from projects.services import NewProject
+from projects.services import NewProject, choose_grouping
 from tests.factories import event_json, make_project, post_signed, sign
 
 pytestmark = pytest.mark.django_db
@@ -237,3 +237,29 @@ def test_a_cookie_or_a_bearer_token_does_not_replace_the_signature(admin_client:
     response = admin_client.post("/v1/ingest", data=BODY, content_type="application/json")
 
     assert (response.status_code, response.json()) == (401, {"error": "missing X-Signature header"})
+
+
+def test_a_regrouped_project_groups_the_next_event_its_new_way_although_the_key_is_remembered(
+    client: Client, shop: NewProject
+) -> None:
+    post_signed(client, "/v1/ingest", BODY, key=shop.api_key)
+    choose_grouping(project_id=shop.project.pk, grouping="v2")
+
+    again = post_signed(client, "/v1/ingest", BODY, key=shop.api_key)
+
+    flush_all()
+    assert again.status_code == 200
+    assert len(set(Event.objects.values_list("issue__fingerprint", flat=True))) == 2
+    assert Event.objects.count() == 2
+
+
+def test_a_batch_under_a_remembered_key_that_was_deleted_keeps_nothing(client: Client, shop: NewProject) -> None:
+    batch = json.dumps({"events": [event_json(), event_json()]}).encode()
+    post_signed(client, "/v1/ingest/batch", batch, key=shop.api_key)
+    IngestKey.objects.filter(key=shop.api_key).delete()
+
+    refused = post_signed(client, "/v1/ingest/batch", batch, key=shop.api_key)
+
+    flush_all()
+    assert (refused.status_code, refused.json()) == (401, {"error": "invalid project key"})
+    assert Event.objects.count() == 2
