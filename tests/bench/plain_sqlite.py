@@ -19,6 +19,7 @@ PRAGMAS = (
     "foreign_keys=ON",
     "journal_mode=WAL",
     "synchronous=NORMAL",
+    "wal_autocheckpoint=4000",
     "cache_size=-16000",
     "mmap_size=268435456",
     "temp_store=MEMORY",
