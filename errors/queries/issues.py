@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 
-from bloop_site.lib.clock import HOUR_MS, hour_of
+from bloop_site.lib.clock import HOUR_MS
 from bloop_site.lib.pagination import Page, page_of
-from errors.models import Aggregate, HourlyCount, Issue, Status
+from errors.models import Aggregate, HourlyCount, Issue
+from errors.queries.trends import first_hour
 from projects.access import Reach
 
 SPARK_HOURS = 24
@@ -150,7 +151,7 @@ def places_of(issue_ids: Sequence[int]) -> defaultdict[int, Places]:
 
 def hourly_of(issue_ids: Sequence[int], *, hours: int, now_ms: int) -> defaultdict[int, tuple[int, ...]]:
     """Events per hour of each issue over the last `hours` clock hours, the running one last, gaps as zero."""
-    start = hour_of(now_ms) - (hours - 1) * HOUR_MS
+    start = first_hour(hours=hours, now_ms=now_ms)
     counts: defaultdict[int, list[int]] = defaultdict(lambda: [0] * hours)
     rows = HourlyCount.objects.filter(issue_id__in=issue_ids, hour_ms__gte=start)
     for issue_id, hour_ms, count in rows.values_list("issue_id", "hour_ms", "count"):
@@ -198,8 +199,3 @@ def issues_with(reach: Reach, fingerprint: str) -> list[Issue]:
 def has_any_issue(reach: Reach) -> bool:
     """Whether anything was ever received within reach."""
     return issues_in(reach).exists()
-
-
-def known_status(value: str) -> bool:
-    """Whether `value` is one of the four statuses."""
-    return value in Status.values

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Min, QuerySet, Sum
 
-from bloop_site.lib.clock import DAY_MS, HOUR_MS, hour_of, minute_of
+from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, hour_of, minute_of
 from errors.models import Aggregate, HourlyCount, Issue, MinuteCount, ProjectHourlyCount
 from projects.access import Reach
 
@@ -102,7 +102,7 @@ def events_24h(reach: Reach, *, now_ms: int) -> int:
 
     Whole hours come from the hourly rollup; only the hour in which the window begins is read by the minute.
     """
-    start = minute_of(now_ms) - DAY_MS + 60_000
+    start = minute_of(now_ms) - DAY_MS + MINUTE_MS
     next_hour = hour_of(start) + HOUR_MS
     hours = ProjectHourlyCount.objects.filter(hour_ms__gte=next_hour)
     minutes = MinuteCount.objects.filter(minute_ms__gte=start, minute_ms__lt=next_hour)

@@ -239,4 +239,6 @@ def test_children_follow_a_supervisor_that_is_killed(run):
     running.process.kill()
     running.process.wait()
 
-    wait_until(lambda: not any(is_alive(running.pids(name)[0]) for name in ("web", "worker")), seconds=5)
+    pids = [running.pids(name)[0] for name in ("web", "worker")]
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), seconds=5)
+    assert not any(is_alive(pid) for pid in pids)
