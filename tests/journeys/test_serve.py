@@ -75,7 +75,9 @@ def test_a_killed_process_is_replaced_and_ingest_works_again(server: Server):
         wait_until(lambda: server.is_healthy() and server.is_healthy(), what="a settled server")
         server.send(message=f"after the end of {role}", fingerprint=f"after-{number}")
         server.wait_for(f"after the end of {role}")
-        assert server.find(role).pid != victim.pid
+        survivor = server.find(role)
+        assert survivor is not None
+        assert survivor.pid != victim.pid
 
 
 def test_killing_the_supervisor_leaves_no_orphan_and_frees_the_port(server: Server):
