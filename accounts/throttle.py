@@ -14,16 +14,17 @@ from math import ceil
 from typing import ClassVar
 from weakref import WeakSet
 
-import redis
 from django.conf import settings
 from django.db import transaction
 
 from accounts.models import RateBucket
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.log import logger
+from bloop_site.lib.turn import write_turn
 
 log = logger("throttle")
 LEASE_SECONDS = 1.0
+AWAY_SECONDS = 2.0
 MAX_LEASES = 10_000
 
 REDIS_SCRIPT = """
@@ -69,6 +70,7 @@ class Throttle:
         self.limit = limit
         self.clock = clock
         self.leases: dict[str, Lease] = {}
+        self.away_until = 0.0
         self.lock = threading.Lock()
 
     @classmethod
@@ -76,6 +78,7 @@ class Throttle:
         """Drop every lease of this process, as a restart would."""
         for throttle in cls.all:
             throttle.leases.clear()
+            throttle.away_until = 0.0
 
     def wait_seconds(self, key: str) -> int:
         """Take one token for `key`. 0 when granted, else the whole seconds until one is there (at least 1).
@@ -89,10 +92,14 @@ class Throttle:
             if lease and lease.tokens > 0 and lease.ends > now:
                 lease.tokens -= 1
                 return 0
+        if self.away_until > now:
+            return 0
         try:
             granted, left = take_shared(self.limit, f"{self.limit.name}:{key}"[:160], now=self.clock())
         except Exception:
             log.exception("throttle_unavailable", limit=self.limit.name)
+            # Or each request would wait for it to time out; from now on, which may be long after it was asked.
+            self.away_until = time.monotonic() + AWAY_SECONDS
             return 0
         if granted == 0:
             return max(1, ceil((1 - left) / self.limit.rate))
@@ -108,7 +115,7 @@ def take_shared(limit: Limit, key: str, *, now: int) -> tuple[int, float]:
     if settings.BLOOP.redis_url:
         reply = redis_script()(keys=[f"bloop:rate:{key}"], args=[limit.rate, limit.burst, limit.lease, now])
         return int(reply[0]), float(reply[1])
-    with transaction.atomic():
+    with write_turn, transaction.atomic():
         bucket, _ = RateBucket.objects.select_for_update().get_or_create(
             key=key, defaults={"tokens": float(limit.burst), "updated_ms": now}
         )
@@ -127,6 +134,8 @@ def refilled(*, tokens: float, elapsed_ms: int, limit: Limit) -> float:
 @lru_cache(maxsize=1)
 def redis_script() -> Callable[..., list[bytes]]:
     """The bucket as one atomic script on the configured Redis."""
+    import redis  # noqa: PLC0415  a tenth of a second at each start, for those who have no Redis
+
     client = redis.Redis.from_url(str(settings.BLOOP.redis_url), socket_timeout=1, socket_connect_timeout=1)
     return client.register_script(REDIS_SCRIPT)
 

@@ -36,6 +36,12 @@ app.conf.update(
             "schedule": settings.BLOOP.pipeline.flush_interval_secs,
             "options": {"queue": "bloop", "expires": 10},
         },
+        # A deletion sends its own; this goes on with one that a worker died over.
+        "remove-projects": {
+            "task": "projects.tasks.remove_projects",
+            "schedule": 60,
+            "options": {"queue": "bloop", "expires": 60},
+        },
         "prune-accounts": {"task": "accounts.tasks.prune", "schedule": 3600, "options": {"queue": "bloop"}},
     },
 )

@@ -6,20 +6,21 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
+from accounts.passkeys import address_problem, domain_problem
+
 
 @register("bloop")
 def passkey_origin(**_: Any) -> list[CheckMessage]:
-    """`auth.rp_id` must be the host of `auth.rp_origin` or a parent domain of it (WebAuthn)."""
-    host, rp_id = settings.ORIGIN.hostname or "", settings.BLOOP.auth.rp_id
-    if host == rp_id or host.endswith(f".{rp_id}"):
-        return []
-    return [
-        Error(
-            f"auth.rp_id is {rp_id!r} but auth.rp_origin has the host {host!r}.",
-            hint="Passkeys work only if rp_id is that host or a parent domain of it.",
-            id="bloop.E001",
-        )
-    ]
+    """Passkeys can work with `auth.rp_id` and `auth.rp_origin` as they are (WebAuthn): the commonest thing to go wrong.
+
+    Where browsers allow no passkeys at all, Bloop still runs: sign-in links work.
+    """
+    origin, rp_id = settings.BLOOP.auth.rp_origin, settings.BLOOP.auth.rp_id
+    if problem := address_problem(origin=origin):
+        return [CheckWarning(problem, hint="Until then people sign in by manage.py loginlink.", id="bloop.W002")]
+    if problem := domain_problem(origin=origin, rp_id=rp_id):
+        return [Error(problem, id="bloop.E001")]
+    return []
 
 
 @register("bloop", deploy=True)

@@ -21,6 +21,23 @@ class NavItem:
 
 
 @dataclass(frozen=True)
+class SettingsPage:
+    label: str
+    name: str
+    admins_only: bool
+
+
+SETTINGS_PAGES = (
+    SettingsPage("Projects", "settings:projects", admins_only=False),
+    SettingsPage("API tokens", "settings:tokens", admins_only=False),
+    SettingsPage("Members", "settings:members", admins_only=True),
+    SettingsPage("Invites", "settings:invites", admins_only=True),
+    SettingsPage("Audit log", "settings:audit", admins_only=True),
+    SettingsPage("Account", "settings:account", admins_only=False),
+)
+
+
+@dataclass(frozen=True)
 class ProjectItem:
     name: str
     slug: str
@@ -30,9 +47,10 @@ class ProjectItem:
 
 @dataclass(frozen=True)
 class Frame:
-    """Sections, projects to switch to, and how Bloop itself is doing."""
+    """Sections, projects to switch to, and how Bloop itself is doing; `settings`: the pages of the settings."""
 
     nav: list[NavItem]
+    settings: list[NavItem]
     projects: list[ProjectItem]
     project_name: str
     health: Any
@@ -49,18 +67,37 @@ def frame(request: HttpRequest) -> dict[str, Any]:
 
 def frame_of(request: HttpRequest, user: User) -> Frame:
     """Build the frame: two queries for projects and health, whatever there is."""
-    slug = selected_slug(request)
-    names = [("", "All projects"), *visible_projects(user).values_list("slug", "name")]
-    projects = [ProjectItem(name, each, switch_url(request, each), each == slug) for each, name in names]
-    current = next((item.name for item in projects if item.active), "All projects")
+    in_settings = request.path.startswith("/settings")
+    projects = [] if in_settings else project_items(request, user)
     health: Health = look()
     return Frame(
-        nav=[NavItem("Errors", reverse("errors:list"), "errors", request.path.startswith("/errors"))],
+        nav=[
+            NavItem("Errors", reverse("errors:list"), "errors", request.path.startswith("/errors")),
+            NavItem("Settings", reverse("settings:projects"), "settings", in_settings),
+        ],
+        settings=settings_items(request, user) if in_settings else [],
         projects=projects,
-        project_name=current,
+        project_name=next((item.name for item in projects if item.active), "All projects"),
         health={"ok": health.is_ok and not health.dead, "words": health.words},
         username=user.username,
     )
+
+
+def project_items(request: HttpRequest, user: User) -> list[ProjectItem]:
+    """What the switcher offers; the settings have none, because they are about all projects."""
+    slug = selected_slug(request)
+    names = [("", "All projects"), *visible_projects(user).values_list("slug", "name")]
+    return [ProjectItem(name, each, switch_url(request, each), each == slug) for each, name in names]
+
+
+def settings_items(request: HttpRequest, user: User) -> list[NavItem]:
+    """The pages of the settings that this person may open."""
+    shown = [page for page in SETTINGS_PAGES if user.is_admin or not page.admins_only]
+    urls = [reverse(page.name) for page in shown]
+    return [
+        NavItem(page.label, url, "", request.path == url or request.path.startswith(f"{url}/"))
+        for page, url in zip(shown, urls, strict=True)
+    ]
 
 
 def selected_slug(request: HttpRequest) -> str:

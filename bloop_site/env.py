@@ -97,11 +97,25 @@ class Auth(Section):
     @field_validator("rp_origin")
     @classmethod
     def is_origin(cls, value: str) -> str:
-        url = urlsplit(value)
-        if url.scheme not in ("http", "https") or not url.hostname:
+        """The origin as browsers write it, since passkeys compare it letter by letter: no path, no default port."""
+        url = urlsplit(value.strip().rstrip("/"))
+        if url.scheme not in ("http", "https") or not url.hostname or url.username or url.path or url.query:
             msg = "must be an origin such as https://errors.example.com"
             raise ValueError(msg)
-        return value.rstrip("/")
+        host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+        is_default = url.port is None or url.port == {"http": 80, "https": 443}[url.scheme]
+        return f"{url.scheme}://{host}" if is_default else f"{url.scheme}://{host}:{url.port}"
+
+    @field_validator("rp_id")
+    @classmethod
+    def is_host_name(cls, value: str) -> str:
+        return value.strip().lower()
+
+    @field_validator("setup_token")
+    @classmethod
+    def is_given(cls, value: str | None) -> str | None:
+        """An empty token is none: nothing must match it."""
+        return (value or "").strip() or None
 
 
 class RateLimit(Section):

@@ -15,6 +15,7 @@ from bloop_site.views import forbidden_page
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 resolve_once = lru_cache(maxsize=64)(resolve)  # ingest has a handful of paths
+PROGRAM_PREFIXES = ("/v1/", "/health")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 INGEST_CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -109,6 +110,22 @@ class IngestLaneMiddleware:
             response.render()
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+
+class KnownHostMiddleware:
+    """Pages, and every way in, answer only under a name that is ours; any other is 400 (`ALLOWED_HOSTS`).
+
+    A name somebody else chose could point here (DNS rebinding), and their page would then count as one of ours. What
+    programs ask for, with a signature or a token, answers under any name this machine has.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith(PROGRAM_PREFIXES):
+            request.get_host()  # raises DisallowedHost
+        return self.get_response(request)
 
 
 class CrossSiteGuardMiddleware:

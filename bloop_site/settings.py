@@ -32,12 +32,15 @@ INSTALLED_APPS = [
     "llmtraces",
     "analytics",
     "alerts",
+    "bloop_site.admin_app.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
     "django_linear_migrations",
+    "django_otp",
+    "django_otp.plugins.otp_static",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "rest_framework",
@@ -53,10 +56,12 @@ MIDDLEWARE = [
     # Above everything that may answer by itself, so that refusals carry their headers too.
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "bloop_site.middleware.KnownHostMiddleware",
     "bloop_site.middleware.CrossSiteGuardMiddleware",
     "accounts.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "accounts.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -74,6 +79,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",  # the Django admin asks for it
                 "django.contrib.messages.context_processors.messages",
                 "bloop_site.context.frame",
             ],
@@ -87,7 +93,9 @@ SQLITE_PRAGMAS = (
     "PRAGMA auto_vacuum=INCREMENTAL;"  # takes effect on a new file only: retention can hand pages back
     "PRAGMA journal_mode=WAL;"
     "PRAGMA synchronous=NORMAL;"
-    "PRAGMA wal_autocheckpoint=4000;"  # 16 MB: the pages that change most are copied back less often
+    "PRAGMA secure_delete=FAST;"  # Debian's default overwrites, and so writes, every page a payload leaves behind
+    "PRAGMA wal_autocheckpoint=16000;"  # 64 MB: the pages that change most are copied back less often
+    "PRAGMA journal_size_limit=67108864;"
     "PRAGMA cache_size=-16000;"
     "PRAGMA mmap_size=268435456;"
     "PRAGMA temp_store=MEMORY;"
@@ -210,7 +218,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["projects.authentication.TokenOrSessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["projects.authentication.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["bloop_site.lib.parsers.JsonBody"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "bloop_site.lib.api.exception_handler",
     "UNAUTHENTICATED_USER": None,
@@ -224,6 +232,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": [],
     "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": False},  # it would put a link into each button
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,

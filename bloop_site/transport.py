@@ -23,7 +23,7 @@ class Transport:
 
     def __init__(self, application: Application) -> None:
         self.application = application
-        self.max_body = max(settings.BLOOP.ingest.max_batch_bytes, 2 * 1024 * 1024)
+        self.max_body = largest_body()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -38,6 +38,11 @@ class Transport:
             environ["wsgi.input"] = io.BytesIO(body)
             environ["CONTENT_LENGTH"] = str(len(body))
         return self.application(environ, start_response)
+
+
+def largest_body() -> int:
+    """The most bytes any route takes."""
+    return max(settings.BLOOP.ingest.max_batch_bytes, 2 * 1024 * 1024)
 
 
 def refuse(start_response: StartResponse, status: str, reason: str) -> list[bytes]:

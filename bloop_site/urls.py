@@ -1,5 +1,6 @@
 """Every route, mounted from the apps."""
 
+from django.contrib import admin
 from django.urls import include, path
 
 from bloop_site import health, views
@@ -11,8 +12,12 @@ urlpatterns = [
     path("health/ready", health.ready, name="health-ready"),
     path("v1/schema", SchemaView.as_view(), name="schema"),
     path("v1/docs", DocsView.as_view(url_name="schema"), name="schema-docs"),
+    path("admin/", admin.site.urls),
     path("", include("accounts.urls")),
+    path("", include("accounts.api.urls")),
     path("", include("errors.urls")),
+    path("settings/", include("projects.urls")),
+    path("", include("projects.api.urls")),
     path("", include("errors.api.urls")),
 ]
 

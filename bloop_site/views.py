@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -31,8 +33,12 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """400 as JSON on API paths, as a page elsewhere."""
-    return error_response("bad request", status=400) if is_api(request) else render(request, "404.html", status=400)
+    """400 as JSON on API paths, as a page elsewhere; under another name than ours, it says where Bloop is."""
+    if is_api(request):
+        return error_response("bad request", status=400)
+    if isinstance(exception, DisallowedHost):
+        return render(request, "wrong_address.html", {"origin": settings.BLOOP.auth.rp_origin}, status=400)
+    return render(request, "404.html", status=400)
 
 
 def server_error(request: HttpRequest, *args: Any) -> HttpResponse:

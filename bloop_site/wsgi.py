@@ -14,9 +14,10 @@ if os.environ.get("BLOOP_SUPERVISED"):
 
 django_application = get_wsgi_application()
 
-from bloop_site.transport import Transport  # noqa: E402  needs the settings
+from bloop_site.transport import Transport, largest_body  # noqa: E402  needs the settings
+from ingest.lane import Lane  # noqa: E402  needs the apps
 
-application = Transport(django_application)
+application = Transport(Lane(django_application, max_body=largest_body()))
 
 # All that is loaded stays: taken out of the collector's sight, which otherwise walks it in the middle of a request.
 gc.collect()

@@ -1,4 +1,4 @@
-"""The errors app; it registers itself as the owner of buffered error payloads."""
+"""The errors app; it registers itself as the owner of buffered error payloads, and how errors go with their project."""
 
 from django.apps import AppConfig
 
@@ -7,7 +7,12 @@ class ErrorsConfig(AppConfig):
     name = "errors"
 
     def ready(self) -> None:
-        from errors.services.record import ErrorsHandler  # noqa: PLC0415  models are ready only now
+        from errors.queries.projects import project_figures  # noqa: PLC0415  models are ready only now
+        from errors.removal import ErrorsRemover  # noqa: PLC0415
+        from errors.services.record import ErrorsHandler  # noqa: PLC0415
         from ingest import registry  # noqa: PLC0415
+        from projects import figures, removal  # noqa: PLC0415
 
         registry.register("errors", ErrorsHandler())
+        removal.register("errors", ErrorsRemover())
+        figures.register(project_figures)

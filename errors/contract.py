@@ -62,7 +62,7 @@ class Limits:
     strict: bool = False
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True):
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One checked event, as it stands in the buffer. Absent optional texts are None; `metadata` is compact JSON."""
 
     fingerprint: str

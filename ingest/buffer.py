@@ -1,24 +1,24 @@
 """The buffer between "accepted" and "visible": append, claim, settle, bury. The only code that touches its tables.
 
-A request is answered 200 after its row is committed (design.md 2). Requests of one process that wait for the database
-at the same moment are committed together by whichever gets through first: the more there are, the fewer commits each
-costs. A row leaves only in the transaction that folds it, so it is counted once whatever dies in between.
+A request is answered 200 after its row is committed (design.md 2). Requests that come at the same moment are committed
+together (`ingest.lane`): the more there are, the less a commit costs each. A row leaves only in the transaction that
+folds it, so it is counted once whatever dies in between.
 """
 
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Sum
 
 from bloop_site.lib.db import MAX_PARAMETERS, skip_locked
+from bloop_site.lib.turn import write_turn
 from ingest.models import BufferedPayload, DeadPayload
 from ingest.registry import Payload
 
@@ -40,11 +40,10 @@ class Taken(Exception):
 
 @dataclass(slots=True)
 class Entry:
-    """A row on its way to the table, the condition it is written under (SQL), and what became of it."""
+    """A row on its way to the table, the condition it is written under (SQL), and what went wrong with it."""
 
     row: tuple[Any, ...]
     condition: str = ""
-    done: bool = False
     error: Exception | None = None
 
     def write(self, cursor: CursorWrapper) -> None:
@@ -72,47 +71,51 @@ class Backlog:
             self.items += items
 
 
-class GroupCommit:
-    """Appends entries in shared transactions; thread-safe, one instance a process."""
+class Turn(threading.local):
+    """What becomes of this thread's next `append`: deferred to a group's commit, or refused. Else committed at once."""
 
-    def __init__(self) -> None:
-        self.turn = threading.Lock()
-        self.waiting: deque[Entry] = deque()
-
-    def append(self, entry: Entry) -> None:
-        """Return once the entry is committed; raise what its transaction raised."""
-        self.waiting.append(entry)
-        with self.turn:
-            if not entry.done:
-                self.commit_waiting()
-        if entry.error is not None:
-            raise entry.error
-        if not entry.done:  # the thread that took it was ended in the middle: never say kept of what is not known to be
-            raise OperationalError
-
-    def commit_waiting(self) -> None:
-        """Write everyone who waits: one alone as a statement that commits itself, several in a transaction."""
-        entries = self.take()
-        try:
-            with connection.cursor() as cursor, transaction.atomic() if len(entries) > 1 else nullcontext():
-                for entry in entries:
-                    entry.write(cursor)
-        except Exception as error:  # noqa: BLE001  handed to every request of this transaction
-            for entry in entries:
-                entry.error = error
-        for entry in entries:
-            entry.done = True
-
-    def take(self) -> list[Entry]:
-        """Everyone who waits, one popleft at a time: an entry is either taken or still waiting, never neither."""
-        taken: list[Entry] = []
-        while self.waiting:
-            taken.append(self.waiting.popleft())
-        return taken
+    entries: list[Entry] | None = None
+    refusal: Exception | None = None
 
 
+turn = Turn()
 backlog = Backlog()
-group_commit = GroupCommit()
+
+
+@contextmanager
+def deferred() -> Iterator[list[Entry]]:
+    """Collect what this thread appends; the caller commits it, and answers only then."""
+    turn.entries = []
+    try:
+        yield turn.entries
+    finally:
+        turn.entries = None
+
+
+@contextmanager
+def refused(error: Exception) -> Iterator[None]:
+    """Let this thread's first `append` raise `error`, the fate of its deferred entry."""
+    turn.refusal = error
+    try:
+        yield
+    finally:
+        turn.refusal = None
+
+
+def commit(entries: Sequence[Entry]) -> None:
+    """Write entries in one transaction; one alone as a statement that commits itself.
+
+    The caller has the turn to write. What goes wrong is noted in each entry it concerns; nothing is raised.
+    """
+    if not entries:
+        return
+    try:
+        with connection.cursor() as cursor, transaction.atomic() if len(entries) > 1 else nullcontext():
+            for entry in entries:
+                entry.write(cursor)
+    except Exception as error:  # noqa: BLE001  handed to every request of this transaction
+        for entry in entries:
+            entry.error = error
 
 
 def append(
@@ -125,13 +128,23 @@ def append(
     condition: str = "",
     parameters: tuple[Any, ...] = (),
 ) -> None:
-    """Keep one payload. Returns after the commit.
+    """Keep one payload. Returns after the commit, or within `deferred` before it.
 
     condition: SQL with its parameters, `WHERE …`, checked by the statement that writes.
     Raises BufferFull, ConditionFailed, or the database's error, with nothing kept.
     """
+    if turn.refusal is not None:
+        refusal, turn.refusal = turn.refusal, None
+        raise refusal
     backlog.reserve(items)
-    group_commit.append(Entry((kind, project_id, body, items, now_ms, *parameters), condition))
+    entry = Entry((kind, project_id, body, items, now_ms, *parameters), condition)
+    if turn.entries is not None:
+        turn.entries.append(entry)
+        return
+    with write_turn:
+        commit([entry])
+    if entry.error is not None:
+        raise entry.error
 
 
 def peek(kind: str, *, max_items: int) -> list[Payload]:

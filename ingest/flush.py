@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.db import can_skip_locked
 from bloop_site.lib.log import logger
+from bloop_site.lib.turn import write_turn
 from ingest import buffer
 from ingest.registry import Handler, Payload, handlers
 
@@ -95,7 +96,7 @@ def flush_next(kind: str, handler: Handler) -> Flushed | None:
 def fold(handler: Handler, payloads: Sequence[Payload]) -> None:
     """Write payloads and remove them from the buffer, in one transaction."""
     prepared = handler.prepare(payloads)
-    with transaction.atomic():
+    with write_turn, transaction.atomic():
         buffer.settle(payloads)
         handler.write(prepared)
 

@@ -1,4 +1,4 @@
-"""What was accepted and not folded yet, and what could not be folded. Only `ingest.buffer` writes here."""
+"""What was accepted and not folded yet, and what could not be folded. `ingest.buffer` and `ingest.dead` write here."""
 
 from django.db import models
 

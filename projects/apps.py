@@ -11,13 +11,13 @@ class ProjectsConfig(AppConfig):
     name = "projects"
 
     def ready(self) -> None:
-        from projects import schema  # noqa: F401, PLC0415  registers itself; settings are ready only now
+        from projects import receivers, schema  # noqa: F401, PLC0415  they register; settings are ready only now
 
         post_migrate.connect(ensure_default_project, sender=self)
 
 
 def ensure_default_project(**_: Any) -> None:
     """Contract 5.1: a project `default` always exists."""
-    from projects.services import ensure_default  # noqa: PLC0415  models are ready only now
+    from projects.services.projects import ensure_default  # noqa: PLC0415  models are ready only now
 
     ensure_default(now=timezone.now())

@@ -2,16 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from accounts.authentication import session_user
 from accounts.models import User
-from projects import queries, services
+from projects import queries
 from projects.models import ApiToken
+from projects.services import tokens
 
 if TYPE_CHECKING:  # DRF's settings import this module while rest_framework.views is still loading
     from rest_framework.views import APIView
@@ -28,7 +29,7 @@ class TokenOrSessionAuthentication(BaseAuthentication):
             token = queries.valid_token(secret, now=timezone.now())
             if token is None:
                 raise AuthenticationFailed("invalid or expired token")
-            services.note_token_use(token, now=timezone.now())
+            tokens.note_token_use(token, now=timezone.now())
             return None, token
         return session_user(request), None
 
@@ -40,16 +41,6 @@ def bearer_secret(request: Request) -> str:
     """What follows `Bearer` in the Authorization header, in any letter case; empty when there is none."""
     header: str = request.META.get("HTTP_AUTHORIZATION", "")
     return header[len(BEARER) :].strip() if header[: len(BEARER)].lower() == BEARER else ""
-
-
-def session_user(request: Request) -> User:
-    """The user of the session cookie. Raises AuthenticationFailed with contract 0.4's texts."""
-    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        raise AuthenticationFailed("authentication required")
-    user = request._request.user  # noqa: SLF001  as DRF's own SessionAuthentication does: request.user asks us
-    if not isinstance(user, User):
-        raise AuthenticationFailed("invalid or expired session")
-    return user
 
 
 class HasScope(BasePermission):

@@ -1,9 +1,12 @@
 """Projects, who belongs to them, the keys that sign for them and the tokens that read them."""
 
+import re
+
 from django.conf import settings
 from django.db import models
 
 DEFAULT_ID = "default"
+SLUG = re.compile(r"[a-z0-9-]{1,64}")  # contract 5.1; that of a project being removed has an underscore
 
 
 class Grouping(models.TextChoices):
@@ -20,6 +23,8 @@ class Project(models.Model):
     grouping = models.CharField(max_length=2, choices=Grouping.choices, default=Grouping.V1)
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    # Being removed in the background: gone for everybody, its slug free again.
+    removing_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = (
@@ -43,6 +48,35 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.project_id}"
+
+
+class InvitedTo(models.Model):
+    """A project that an invite opens to whoever accepts it."""
+
+    invite = models.ForeignKey("accounts.Invite", on_delete=models.CASCADE, related_name="projects")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(name="invited_to_once", fields=["invite", "project"]),)
+
+    def __str__(self) -> str:
+        return f"invite to {self.project_id}"
+
+
+class Removal(models.Model):
+    """A deleted project whose rows are being removed, chunk by chunk; stays as the record that it was done."""
+
+    project_id = models.CharField(max_length=36, unique=True)
+    name = models.CharField(max_length=100)
+    slug = models.CharField(max_length=64)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    rows_total = models.BigIntegerField(default=0)
+    rows_removed = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"removal of {self.name}"
 
 
 class IngestKey(models.Model):

@@ -1,13 +1,17 @@
-"""Questions about keys and tokens, asked on every request and therefore never cached: revoked means now."""
+"""Questions about projects, their keys and tokens; what every request asks is never cached: revoked means now."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
 from django.db.models import Q
 
+from accounts.models import User
 from accounts.secret import hashed
-from projects.models import ApiToken, IngestKey, Project
+from projects.access import live_projects
+from projects.models import ApiToken, IngestKey, InvitedTo, Project, Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,66 @@ def grouping_of(project_id: str) -> str:
 
 
 def valid_token(secret: str, *, now: datetime) -> ApiToken | None:
-    """The unrevoked, unexpired token with this secret."""
-    token = ApiToken.objects.select_related("project").filter(token_hash=hashed(secret), revoked_at=None).first()
+    """The unrevoked, unexpired token with this secret, its project loaded."""
+    tokens = ApiToken.objects.select_related("project").filter(token_hash=hashed(secret), revoked_at=None)
+    token = tokens.filter(project__removing_at=None).first()
     if token is None or (token.expires_at is not None and token.expires_at < now):
         return None
     return token
+
+
+def tokens_of(project: Project) -> list[ApiToken]:
+    """Every token of the project, the newest first, revoked ones too, with who made them (contract 5.2)."""
+    return list(ApiToken.objects.filter(project=project).select_related("created_by").order_by("-created_at", "pk"))
+
+
+def keys_of(project: Project, *, now: datetime) -> list[IngestKey]:
+    """The keys that sign for the project at `now`, the newest first; those with an end are in their grace period."""
+    valid = IngestKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now), project=project)
+    return list(valid.order_by("-created_at", "-pk"))
+
+
+def members_of(project: Project) -> list[User]:
+    """Who belongs to the project, by name. Admins reach it without belonging."""
+    return list(User.objects.filter(memberships__project=project).order_by("username"))
+
+
+def find_project(name: str) -> Project | None:
+    """The project with this id, else with this slug (contract 5.2), whoever asks."""
+    if not name or "\x00" in name:
+        return None
+    return live_projects().filter(pk=name).first() or live_projects().filter(slug=name).first()
+
+
+def invited_projects(token_hashes: Sequence[str]) -> defaultdict[str, list[Project]]:
+    """The projects that each of these invites opens, by name."""
+    found: defaultdict[str, list[Project]] = defaultdict(list)
+    rows = InvitedTo.objects.filter(invite__in=token_hashes, project__removing_at=None).select_related("project")
+    for row in rows.order_by("project__name", "project_id"):
+        found[row.invite_id].append(row.project)
+    return found
+
+
+@dataclass(frozen=True)
+class RemovalProgress:
+    """A deleted project whose rows are still being removed; rows_total is 0 until they have been counted."""
+
+    id: int
+    name: str
+    slug: str
+    started_at: datetime
+    rows_total: int
+    rows_removed: int
+
+    @property
+    def percent(self) -> int:
+        """0 to 100; 100 is only said of what is gone."""
+        return min(99, self.rows_removed * 100 // self.rows_total) if self.rows_total else 0
+
+
+def removals_running() -> list[RemovalProgress]:
+    """The removals that are not finished, the oldest first."""
+    rows = Removal.objects.filter(finished_at=None).order_by("pk")
+    return [
+        RemovalProgress(row.pk, row.name, row.slug, row.started_at, row.rows_total, row.rows_removed) for row in rows
+    ]

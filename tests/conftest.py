@@ -1,16 +1,23 @@
 """Fixtures every test may use. Each test has its own transaction; journeys run real processes instead."""
 
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from django.conf import LazySettings
 from django.test import Client
 
+from accounts import attempts
 from accounts.models import User
-from accounts.throttle import Throttle
+from accounts.throttle import Limit, Throttle
 from ingest import buffer
 from ingest.authentication import known_owners, recent_keys
 from ingest.nudge import nudge
+from projects import tasks as project_tasks  # not its task: whoever looks at a task finalises Celery
 from projects.models import DEFAULT_ID, Project
-from projects.services import NewProject
+from projects.services.projects import NewProject
+from tests.access import World, standing_world
 from tests.factories import make_admin, make_project, make_user
 
 
@@ -18,6 +25,7 @@ from tests.factories import make_admin, make_project, make_user
 def fresh_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing a process remembers between requests leaks from one test into the next; no worker listens for nudges."""
     monkeypatch.setattr(nudge, "add", lambda items: None)
+    monkeypatch.setattr(project_tasks, "remove_projects", SimpleNamespace(apply_async=lambda **_: None))
     buffer.backlog.read_at = float("-inf")
     recent_keys.keys.clear()
     known_owners.owners.clear()
@@ -66,3 +74,23 @@ def member_client(member: User) -> Client:
 @pytest.fixture
 def hmac_secret(settings: LazySettings) -> str:
     return str(settings.HMAC_SECRET)
+
+
+@pytest.fixture(scope="module")
+def standing(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    """The world of tests/access.py, made once for a file."""
+    with django_db_blocker.unblock(), standing_world() as made:
+        yield made
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many attempts from one address, at one account, as a test makes; the limits have tests of their own."""
+    for name in ("by_address", "by_account"):
+        monkeypatch.setattr(attempts, name, Throttle(Limit(name, rate=10_000, burst=10_000)))
+
+
+@pytest.fixture
+def world(standing: World, db: None, unhurried: None) -> World:
+    """The same, as it was made: what a test does to it is rolled back."""
+    return standing

@@ -8,15 +8,18 @@ from typing import Any
 
 from django.test import Client
 from django.utils import timezone
+from django_otp import DEVICE_ID_SESSION_KEY
 
-from accounts.models import Role, User
+from accounts.audit import COMMAND_LINE
+from accounts.models import Passkey, Role, User
 from bloop_site.lib.clock import now_ms
 from errors.contract import Limits, parse_event
 from errors.models import Issue
 from errors.services.record import Received, record_events
 from ingest.flush import flush_all
 from projects.models import Membership, Project
-from projects.services import NewProject, NewToken, create_project, issue_token
+from projects.services.projects import NewProject, choose_grouping, create_project
+from projects.services.tokens import NewToken, issue_token
 
 
 def make_user(*, username: str | None = None, role: str = Role.MEMBER, projects: tuple[Project, ...] = ()) -> User:
@@ -37,6 +40,11 @@ def make_project(*, name: str = "Shop", slug: str | None = None, api_key: str | 
     """A project with its key."""
     slug = slug or f"shop-{uuid.uuid4().hex[:8]}"
     return create_project(name=name, slug=slug, created_by=None, now=timezone.now(), api_key=api_key)
+
+
+def regroup(project: Project, grouping: str) -> None:
+    """Group the project's events by another version from now on."""
+    choose_grouping(project=project, grouping=grouping, actor=COMMAND_LINE, now=timezone.now())
 
 
 def make_token(project: Project, *, scopes: tuple[str, ...] = ("errors:read", "errors:write"), **more: Any) -> NewToken:
@@ -95,3 +103,16 @@ def make_issue(project: Project, *, received_ms: int | None = None, **fields: An
     """An issue with one event."""
     record(project, event_json(**fields), received_ms=received_ms)
     return Issue.objects.filter(project=project).order_by("-pk")[0]
+
+
+def verified_client(user: User) -> Client:
+    """A browser in which `user` signed in with a passkey."""
+    passkey = Passkey.objects.create(
+        user=user, name="Laptop", credential_id=uuid.uuid4().hex, created_at=timezone.now()
+    )
+    client = Client()
+    client.force_login(user)
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = passkey.persistent_id
+    session.save()
+    return client

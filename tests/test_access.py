@@ -1,107 +1,239 @@
 """Who may use each route: one row a route and method, tried as everyone with a real request.
 
-A route without a row fails, so a new one cannot be open by accident. What matters beyond the status: those without a
-right to the project never see a word of it, not even in an answer of 200.
+A route without a row fails, so a new one cannot be open by accident. To add one: a line in TABLE, with what a stranger
+gets and what a member gets; who is left out gets what the one before gets (tests/access.py). What matters beyond the
+status: those without a right to the project never see a word of it, and who is refused has changed nothing.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib import admin
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, resolve
-from django.utils import timezone
+from django.urls import get_resolver, resolve
 
-from accounts.models import User
 from projects.models import ApiToken
-from projects.services import NewProject
-from tests.factories import event_json, make_token, make_user, record
+from projects.scopes import SCOPES
+from tests.access import (
+    CALLERS,
+    PEOPLE,
+    SECRET,
+    TOKENS,
+    Row,
+    World,
+    contents,
+    everyone,
+    page,
+    route_names,
+    scoped,
+    session_only,
+    undone,
+)
+from tests.factories import make_token
 
-SECRET = "OnlyTheShopMayReadThis"
-PEOPLE = ("nobody", "stranger", "member", "admin")
-TOKENS = ("wrong scope", "right scope", "other project's", "revoked", "expired")
-CALLERS = PEOPLE + TOKENS
-INSIDERS = {"member", "admin", "right scope"}
-
-
-def everyone(status: int) -> dict[str, int]:
-    """The same for all: the route asks for no identity, or for another kind of proof."""
-    return dict.fromkeys(CALLERS, status)
-
-
-def page(*, stranger: int, insider: int = 200) -> dict[str, int]:
-    """A page: sessions only; who has none is led to sign-in, bearer tokens included."""
-    return {**everyone(303), "stranger": stranger, "member": insider, "admin": insider}
-
-
-def api(*, outsider: int) -> dict[str, int]:
-    """An API answer: session or token with the scope; `outsider` is for who is known but has no part in the project."""
-    return {
-        "nobody": 401,
-        "stranger": outsider,
-        "member": 200,
-        "admin": 200,
-        "wrong scope": 403,
-        "right scope": 200,
-        "other project's": outsider,
-        "revoked": 401,
-        "expired": 401,
-    }
+NEW_TOKEN = {"name": "x", "project_id": "{shop_id}", "scopes": ["errors:read"]}
+ADMIN_CHANGES = {"projects_project": {"add", "delete"}, "projects_membership": {"add"}}  # the rest is read and acted on
 
 
-@dataclass(frozen=True)
-class Row:
-    """A route by name, a request to it, and the status each caller gets."""
-
-    name: str
-    method: str
-    url: str
-    expected: dict[str, int]
-    data: dict[str, str] = field(default_factory=dict)
-    scope: str = "errors:read"
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.name}"
+def read(name: str, path: str, *, outsider: int) -> Row:
+    """A question about errors."""
+    return Row(name, f"GET /v1/{path}", scoped("errors:read", outsider=outsider))
 
 
-def written(name: str, action: str) -> Row:
-    return Row(name, "POST", f"/v1/errors/fp/{action}", api(outsider=404), scope="errors:write")
+def written(name: str, path: str) -> Row:
+    """A status change."""
+    return Row(name, f"POST /v1/errors/fp/{path}", scoped("errors:write", outsider=404))
 
 
-ROWS = [
-    Row("dashboard", "GET", "/", page(stranger=302, insider=302)),
-    Row("health", "GET", "/health", everyone(200)),
-    Row("health-ready", "GET", "/health/ready", everyone(200)),
-    Row("schema", "GET", "/v1/schema", everyone(200)),
-    Row("schema-docs", "GET", "/v1/docs", everyone(200)),
-    Row("accounts:login", "GET", "/auth/login", {**everyone(200), "stranger": 302, "member": 302, "admin": 302}),
-    Row("accounts:link", "GET", "/auth/link/unknown", everyone(410)),
-    Row("accounts:link", "POST", "/auth/link/unknown", everyone(410)),
-    Row("accounts:invite", "GET", "/auth/invite/unknown", everyone(410)),
-    Row("accounts:invite", "POST", "/auth/invite/unknown", everyone(410), {"username": "eve"}),
-    Row("accounts:sign-out", "POST", "/auth/sign-out", everyone(302)),
-    Row("errors:list", "GET", "/errors?status=all", page(stranger=200)),
-    Row("errors:list", "GET", "/errors?status=all&project=shop", page(stranger=404)),
-    Row("errors:stats", "GET", "/errors/stats", page(stranger=200)),
-    Row("errors:stats", "GET", "/errors/stats?project=shop", page(stranger=404)),
-    Row("errors:detail", "GET", "/errors/shop/fp", page(stranger=404)),
-    Row("errors:status", "POST", "/errors/shop/fp/status", page(stranger=404, insider=302), {"status": "muted"}),
-    Row("ingest", "POST", "/v1/ingest", everyone(401)),
-    Row("ingest-batch", "POST", "/v1/ingest/batch", everyone(401)),
-    Row("api-errors", "GET", "/v1/errors", api(outsider=200)),
-    Row("api-error", "GET", "/v1/errors/fp", api(outsider=404)),
-    Row("api-occurrences", "GET", "/v1/errors/fp/occurrences", api(outsider=200)),
-    Row("api-trend", "GET", "/v1/errors/fp/trend", api(outsider=200)),
-    Row("api-history", "GET", "/v1/errors/fp/history", api(outsider=200)),
+def act(name: str, path: str, form: dict[str, str] | None = None, **given: int) -> Row:
+    """A form of the settings."""
+    return Row(f"settings:{name}", f"POST /settings/{path}", page(**given), form=form or {})
+
+
+def own_act(name: str, path: str, form: dict[str, str] | None = None) -> Row:
+    """A form about the own account."""
+    return act(name, f"account/{path}", form, stranger=302)
+
+
+def shop_act(name: str, path: str, form: dict[str, str] | None = None) -> Row:
+    """A form of the shop's settings: for its creator and admins; its members may look."""
+    return act(name, f"projects/shop/{path}", form, stranger=404, member=403, creator=302)
+
+
+def admin_act(name: str, path: str, form: dict[str, str] | None = None) -> Row:
+    """A form of the settings that only admins see."""
+    return act(name, path, form, stranger=403, admin=302)
+
+
+def sign_in(name: str, path: str, status: int, json: object = None) -> Row:
+    """A step of getting in: open to all, and of no use without the proof."""
+    return Row(f"auth-api:{name}", f"POST /auth/{path}", everyone(status), json={} if json is None else json)
+
+
+def json_act(name: str, request: str, json: object = None, **given: int) -> Row:
+    """A JSON route of projects, tokens and invites."""
+    return Row(f"projects-api:{name}", request, session_only(**given), json=json)
+
+
+def admin_json(name: str, request: str, json: object = None) -> Row:
+    """A JSON route of people, for admins."""
+    return Row(f"auth-api:{name}", request, session_only(stranger=403, admin=200), json=json)
+
+
+def admin_page(name: str, path: str, *, verified: int = 200) -> Row:
+    """A page of the Django admin: members get the 403 page, unverified admins are led to prove themselves."""
+    return Row(f"admin:{name}", f"GET /admin/{path}", page(stranger=403, admin=302, verified=verified))
+
+
+def admin_rows() -> list[Row]:
+    """The pages of each model of the Django admin; what cannot be changed there has none to add or delete it."""
+    rows = []
+    for model in admin.site._registry:
+        name, path = f"{model._meta.app_label}_{model._meta.model_name}", model._meta.label_lower.replace(".", "/")
+        may, handle = ADMIN_CHANGES.get(name, set()), f"{{{name}}}"
+        rows += [
+            admin_page(f"{name}_changelist", f"{path}/"),
+            admin_page(f"{name}_add", f"{path}/add/", verified=200 if "add" in may else 403),
+            admin_page(f"{name}_change", f"{path}/{handle}/change/"),
+            admin_page(f"{name}_history", f"{path}/{handle}/history/"),
+            admin_page(f"{name}_delete", f"{path}/{handle}/delete/", verified=200 if "delete" in may else 403),
+            Row("unnamed: admin:<path:object_id>/", f"GET /admin/{path}/{handle}/", page(stranger=403, admin=302)),
+        ]
+    return rows
+
+
+TABLE = [
+    # --- Open to all
+    Row("health", "GET /health", everyone(200)),
+    Row("health-ready", "GET /health/ready", everyone(200)),
+    Row("schema", "GET /v1/schema", everyone(200)),
+    Row("schema-docs", "GET /v1/docs", everyone(200)),
+    # --- Signed by an ingest key, which none of these callers has
+    Row("ingest", "POST /v1/ingest", everyone(401)),
+    Row("ingest-batch", "POST /v1/ingest/batch", everyone(401)),
+    # --- Getting in
+    Row("accounts:login", "GET /auth/login", everyone(200, stranger=302)),
+    Row("accounts:recover", "GET /auth/recover", everyone(200)),
+    Row("accounts:recover", "POST /auth/recover", everyone(422), form={"username": "victim", "code": "no"}),
+    Row("accounts:recover", "POST /auth/recover", everyone(401), json={"username": "victim", "code": "no"}),
+    Row("accounts:link", "GET /auth/link/unknown", everyone(410)),
+    Row("accounts:link", "POST /auth/link/unknown", everyone(410), form={}),
+    Row("accounts:link", "POST /auth/link/{link}", everyone(302), form={}),
+    Row("accounts:invite", "GET /auth/invite/unknown", everyone(410)),
+    Row("accounts:invite", "GET /auth/invite/{invite}", everyone(200)),
+    Row("accounts:invite", "POST /auth/invite/unknown", everyone(410), form={"username": "eve"}),
+    Row("accounts:invite", "POST /auth/invite/{invite}", everyone(302), form={"username": "eve"}),
+    Row("accounts:sign-out", "POST /auth/sign-out", everyone(302), form={}),
+    Row("accounts:verify", "GET /auth/verify", page(stranger=200)),
+    Row("accounts:verify", "POST /auth/verify", page(stranger=422), form={"code": "no"}),
+    Row("auth-api:status", "GET /auth/status", everyone(200)),
+    sign_in("register-start", "register/start", 403, {"username": "eve"}),
+    sign_in("register-finish", "register/finish", 403),
+    sign_in("login-start", "login/start", 200),
+    sign_in("login-start", "login/start", 200, {"username": "victim"}),
+    sign_in("login-finish", "login/finish", 400),
+    sign_in("invite-start", "invite/register/start", 200, {"username": "eve", "invite_token": "{invite}"}),
+    sign_in("invite-start", "invite/register/start", 400, {"username": "eve", "invite_token": "unknown"}),
+    sign_in("invite-finish", "invite/register/finish", 400),
+    sign_in("logout", "logout", 200),
+    Row("auth-api:passkey-start", "POST /auth/passkeys/start", session_only(stranger=200), json={}),
+    Row("auth-api:passkey-finish", "POST /auth/passkeys/finish", session_only(stranger=400), json={}),
+    Row("auth-api:verify-start", "POST /auth/verify/start", session_only(stranger=400, admin=200), json={}),
+    Row("auth-api:verify-finish", "POST /auth/verify/finish", session_only(stranger=400), json={}),
+    # --- Pages
+    Row("dashboard", "GET /", page(stranger=302)),
+    Row("errors:list", "GET /errors?status=all", page(stranger=200)),
+    Row("errors:list", "GET /errors?status=all&project=shop", page(stranger=404, member=200)),
+    Row("errors:list", "GET /errors?status=all&project=gone", page(stranger=404)),
+    Row("errors:stats", "GET /errors/stats", page(stranger=200)),
+    Row("errors:stats", "GET /errors/stats?project=shop", page(stranger=404, member=200)),
+    Row("errors:detail", "GET /errors/shop/fp", page(stranger=404, member=200)),
+    Row("errors:detail", "GET /errors/shop/with%2Fslash", page(stranger=404, member=200)),
+    Row("errors:detail", "GET /errors/gone/fp", page(stranger=404)),
+    Row("errors:status", "POST /errors/shop/fp/status", page(stranger=404, member=302), form={"status": "muted"}),
+    # --- Settings
+    Row("settings:projects", "GET /settings/projects", page(stranger=200)),
+    act("projects", "projects", {"name": "New", "slug": "new"}, stranger=302),
+    Row("settings:removals", "GET /settings/removals", page(stranger=200)),
+    Row("settings:project", "GET /settings/projects/shop", page(stranger=404, member=200)),
+    Row("settings:project", "GET /settings/projects/gone", page(stranger=404)),
+    Row("settings:project", "GET /settings/projects/unknown", page(stranger=404)),
+    shop_act("rename-project", "name", {"name": "New"}),
+    shop_act("choose-grouping", "grouping", {"grouping": "v2"}),
+    shop_act("rotate-key", "key", {"grace": "0"}),
+    shop_act("end-key", "key/{shop_key_id}/end"),
+    shop_act("add-member", "members", {"username": "victim"}),
+    shop_act("remove-member", "members/{member_id}/remove"),
+    shop_act("delete-project", "delete", {"name": SECRET}),
+    Row("settings:tokens", "GET /settings/tokens", page(stranger=200)),
+    act("tokens", "tokens", {"name": "x", "project": "shop", "scopes": "errors:read"}, stranger=422, creator=302),
+    act("revoke-token", "tokens/{token}/revoke", stranger=404, member=403, creator=302),
+    act("revoke-token", "tokens/{other_token}/revoke", stranger=404, neighbour=302, member=404, admin=302),
+    Row("settings:members", "GET /settings/members", page(stranger=403, admin=200)),
+    admin_act("change-role", "members/{victim_id}/role", {"role": "admin"}),
+    admin_act("remove-user", "members/{victim_id}/remove"),
+    Row("settings:invites", "GET /settings/invites", page(stranger=403, admin=200)),
+    admin_act("invites", "invites", {"role": "admin"}),
+    admin_act("revoke-invite", "invites/revoke", {"invite": "{invite_hash}"}),
+    Row("settings:audit", "GET /settings/audit", page(stranger=403, admin=200)),
+    # --- The own account, and never another's
+    Row("settings:account", "GET /settings/account", page(stranger=200)),
+    act("rename-passkey", "account/passkeys/{victim_passkey}/name", {"name": "Mine"}, stranger=404),
+    act("rename-passkey", "account/passkeys/{admin_passkey}/name", {"name": "Mine"}, stranger=404, admin=302),
+    act("remove-passkey", "account/passkeys/{victim_passkey}/remove", stranger=404, admin=302, verified=404),
+    act("remove-passkey", "account/passkeys/{admin_passkey}/remove", stranger=404, admin=302),
+    own_act("make-recovery-codes", "recovery-codes"),
+    own_act("end-session", "sessions/end", {"session": "{victim_session}"}),
+    own_act("end-other-sessions", "sessions/end-others"),
+    # --- The Django admin
+    admin_page("index", ""),
+    Row("admin:login", "GET /admin/login/", everyone(302, stranger=403, admin=302)),
+    Row("admin:logout", "POST /admin/logout/", everyone(302), form={}),
+    admin_page("app_list", "projects/"),
+    Row("unnamed: admin:(?P<url>.*)$", "GET /admin/nowhere", page(stranger=403, admin=302, verified=404)),
+    *admin_rows(),
+    # --- JSON for people: sessions alone
+    json_act("projects", "GET /v1/projects", stranger=200),
+    json_act("projects", "POST /v1/projects", {"name": "New", "slug": "new"}, stranger=200),
+    json_act("project", "GET /v1/projects/shop", stranger=404, member=200),
+    json_act("project", "PUT /v1/projects/shop", {"name": "New"}, stranger=404, member=403, creator=200),
+    json_act("project", "DELETE /v1/projects/shop", stranger=404, member=403, creator=200),
+    json_act("project", "DELETE /v1/projects/default", stranger=404, admin=400),
+    json_act("project", "GET /v1/projects/gone", stranger=404),
+    json_act("rotate-key", "POST /v1/projects/shop/rotate-key", stranger=404, member=403, creator=200),
+    json_act("members", "GET /v1/projects/shop/members", stranger=404, member=403, creator=200),
+    json_act("member", "PUT /v1/projects/shop/members/{victim_id}", stranger=404, member=403, creator=200),
+    json_act("member", "DELETE /v1/projects/shop/members/{member_id}", stranger=404, member=403, creator=200),
+    json_act("tokens", "GET /v1/tokens?project_id={shop_id}", stranger=400, member=403, creator=200),
+    json_act("tokens", "GET /v1/tokens?project_id=shop", stranger=400, member=403, creator=200),
+    json_act("tokens", "POST /v1/tokens", NEW_TOKEN, stranger=400, member=403, creator=201),
+    json_act("token", "DELETE /v1/tokens/{token}", stranger=404, member=403, creator=200),
+    json_act("token", "DELETE /v1/tokens/{other_token}", stranger=404, neighbour=200, member=404, admin=200),
+    json_act("invites", "GET /v1/admin/invites", stranger=403, admin=200),
+    json_act("invites", "POST /v1/admin/invites", {}, stranger=403, admin=200),
+    json_act("invite", "DELETE /v1/admin/invites/{invite_hash}", stranger=403, admin=200),
+    admin_json("users", "GET /v1/admin/users"),
+    admin_json("user", "DELETE /v1/admin/users/{victim_id}"),
+    admin_json("user-role", "PUT /v1/admin/users/{victim_id}/role", {"is_admin": True}),
+    admin_json("reset", "POST /v1/admin/reset", {"confirm": True}),
+    # --- Errors: a session or a token with the scope
+    read("api-errors", "errors", outsider=200),
+    read("api-errors", "errors?project_id={shop_id}", outsider=200),
+    read("api-errors", "errors?group=issue&include=trend", outsider=200),
+    read("api-error", "errors/fp", outsider=404),
+    read("api-error", "errors/with%2Fslash?project_id={shop_id}", outsider=404),
+    read("api-occurrences", "errors/fp/occurrences", outsider=200),
+    read("api-trend", "errors/fp/trend", outsider=200),
+    read("api-history", "errors/fp/history", outsider=200),
     written("api-resolve", "resolve"),
+    written("api-resolve", "resolve?project_id={shop_id}"),
     written("api-ignore", "ignore"),
     written("api-mute", "mute"),
     written("api-unresolve", "unresolve"),
-    Row("api-release-errors", "GET", f"/v1/releases/{SECRET}/errors", api(outsider=200)),
-    Row("api-trends", "GET", "/v1/trends", api(outsider=200)),
-    Row("api-stats", "GET", "/v1/stats", api(outsider=200)),
+    read("api-release-errors", f"releases/{SECRET}/errors", outsider=200),
+    read("api-trends", "trends", outsider=200),
+    read("api-stats", "stats", outsider=200),
 ]
 NOTHING_TO_SEE = {
     "api-errors": [],
@@ -112,106 +244,195 @@ NOTHING_TO_SEE = {
     "api-trends": [],
     "api-stats": {"total_errors": 0, "unresolved_errors": 0, "total_events_24h": 0, "top_routes": []},
 }
+UNSAFE = [row for row in TABLE if row.is_unsafe]
+READS = [row for row in TABLE if not row.is_unsafe]
+LOOKS_AT_BEARER = [row for row in TABLE if len({row.expected[scope] for scope in SCOPES}) > 1]
+INSIDERS = {"member", "creator", "admin", "verified", *SCOPES}
 
 
-def route_names(patterns: list[Any], namespace: str = "") -> Iterator[str]:
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
-            yield from route_names(pattern.url_patterns, inner)
-        else:
-            assert isinstance(pattern, URLPattern)
-            yield f"{namespace}{pattern.name}" if pattern.name else f"unnamed: {pattern.pattern}"
-
-
-Try = Callable[[Row, str], Any]
-
-
-@pytest.fixture
-def knock(shop: NewProject, other: NewProject, admin: User, member: User) -> Try:
-    """Send a row's request as one of the callers, with something in the shop that only insiders may see."""
-    fields = {"error_type": SECRET, "message": SECRET, "release": SECRET, "route_or_procedure": f"/{SECRET}"}
-    record(shop.project, event_json(fingerprint="fp", **fields))
-    users: dict[str, User] = {"stranger": make_user(projects=(other.project,)), "member": member, "admin": admin}
-
-    def secret_of(caller: str, scope: str) -> str:
-        scopes = ("alerts:read",) if caller == "wrong scope" else (scope,)
-        new = make_token(other.project if caller == "other project's" else shop.project, scopes=scopes)
-        past = timezone.now() - timedelta(seconds=1)
-        if caller in ("revoked", "expired"):
-            column = "revoked_at" if caller == "revoked" else "expires_at"
-            ApiToken.objects.filter(pk=new.token.pk).update(**{column: past})
-        return new.secret
-
-    def send(row: Row, caller: str) -> Any:
-        client = Client(headers={"Authorization": f"Bearer {secret_of(caller, row.scope)}"} if caller in TOKENS else {})
-        if caller in users:
-            client.force_login(users[caller])
-        return client.generic(row.method, row.url) if not row.data else client.post(row.url, row.data)
-
-    return send
+# --- The table --------------------------------------------------------------------------------------------------------
 
 
 def test_every_route_of_the_site_has_a_row():
-    routes = list(route_names(get_resolver().url_patterns))
+    routes = set(route_names(get_resolver().url_patterns))
 
-    assert len(routes) == len(set(routes)), "two routes share a name"
-    assert set(routes) == {row.name for row in ROWS}
-
-
-@pytest.mark.parametrize("row", ROWS, ids=str)
-def test_a_row_is_about_the_route_it_names(row: Row):
-    assert resolve(row.url.partition("?")[0]).view_name == row.name
+    assert routes == {row.name for row in TABLE}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
-def test_each_caller_gets_what_the_table_says(row: Row, knock: Try):
-    assert {caller: knock(row, caller).status_code for caller in CALLERS} == row.expected
+@pytest.mark.parametrize("row", TABLE, ids=str)
+def test_a_row_is_about_the_route_it_names_and_everybody(row: Row, world: World):
+    match = resolve(world.path(row))
+
+    assert row.name == match.view_name or (row.name.startswith("unnamed") and match.url_name is None)
+    assert set(row.expected) == set(CALLERS)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.method == "GET"], ids=str)
-def test_an_outsider_never_reads_a_word_of_the_project(row: Row, knock: Try):
-    for caller in CALLERS:
-        answer = knock(row, caller)
-        if caller in INSIDERS or row.name in ("schema", "schema-docs"):
-            continue
-        seen = answer.content.decode().replace(row.url, "")  # a link back to what was asked for tells nothing
-        assert SECRET not in seen.replace(f"/v1/releases/{SECRET}", ""), caller
-        if answer.status_code == 200 and row.name in NOTHING_TO_SEE:
-            assert answer.json() == NOTHING_TO_SEE[row.name], caller
+@pytest.mark.parametrize("row", TABLE, ids=str)
+def test_each_caller_gets_what_the_table_says_and_no_more(row: Row, world: World):
+    before = contents()
 
+    answers = world.knock_as_everybody(row)
 
-def test_an_insider_does_read_it(knock: Try):
-    rows = [row for row in ROWS if row.name in {"errors:list", "errors:detail", "api-errors", "api-error"}]
-
-    for row in rows:
-        for caller in ("member", "admin"):
-            assert SECRET in knock(row, caller).content.decode(), f"{row} as {caller}"
-
-
-@pytest.mark.parametrize("row", [row for row in ROWS if row.name.startswith("errors:status")], ids=str)
-def test_an_outsider_changes_nothing(row: Row, knock: Try, shop: NewProject):
-    for caller in ("nobody", "stranger", *TOKENS):
-        knock(row, caller)
-
-    assert [issue.status for issue in shop.project.issues.all()] == ["unresolved"]
-
-
-def test_a_token_or_session_without_the_right_changes_no_status_through_the_api(knock: Try, shop: NewProject):
-    row = written("api-resolve", "resolve")
-
+    assert {caller: answer.status_code for caller, answer in answers.items()} == row.expected
+    assert contents() == before, "somebody who only looked, or was refused, has changed something"
     for caller in set(CALLERS) - INSIDERS:
-        knock(row, caller)
-
-    assert [issue.status for issue in shop.project.issues.all()] == ["unresolved"]
+        assert_tells_nothing(answers[caller], row, world)
 
 
-@pytest.mark.parametrize("name", sorted({row.name for row in ROWS}))
-def test_a_method_without_a_row_is_not_allowed(name: str, admin_client: Client):
-    rows = [row for row in ROWS if row.name == name]
-    given = {row.method for row in rows} | {"HEAD" if row.method == "GET" else "" for row in rows}
+def assert_tells_nothing(answer: Any, row: Row, world: World) -> None:
+    """Not a word of the shop, but for what the request itself named."""
+    seen = answer.content.decode().replace(world.url(row), "").replace(f"/v1/releases/{SECRET}", "")
+    assert SECRET not in seen or SECRET in str(row.form), answer.wsgi_request.headers
+    assert world.names["shop_key"] not in seen, answer.wsgi_request.headers
+    if answer.status_code == 200 and row.name in NOTHING_TO_SEE:
+        assert answer.json() == NOTHING_TO_SEE[row.name]
+
+
+# --- What is seen -----------------------------------------------------------------------------------------------------
+
+
+def test_an_insider_does_read_it(world: World):
+    names = {"errors:list", "errors:detail", "settings:projects", "settings:project", "api-errors", "api-error"}
+
+    for row in [row for row in READS if row.name in names and "gone" not in row.url and "unknown" not in row.url]:
+        for caller in ("member", "creator", "admin", "verified"):
+            assert SECRET in world.knock(row, caller).content.decode(), f"{row} as {caller}"
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if "/shop" in row.url], ids=str)
+def test_what_is_not_yours_and_what_is_not_there_are_one_answer(row: Row, world: World):
+    made_up = Row(row.name, row.request.replace("/shop", "/made-up", 1), row.expected, row.form, row.json)
+
+    foreign, unknown = world.knock(row, "stranger"), world.knock(made_up, "stranger")
+
+    assert unknown.status_code == 404
+    assert unknown.content.replace(b"made-up", b"shop") == foreign.content
+
+
+# --- Who decides ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", LOOKS_AT_BEARER, ids=str)
+def test_a_bearer_decides_alone_whatever_the_cookie(row: Row, world: World):
+    cookie = f"session={world.cookies['verified']}"
+
+    for bearer in (
+        "Bearer wrong",
+        "Bearer bloop_tk_",
+        *(f"Bearer {world.bearers[bad]}" for bad in ("revoked", "expired")),
+    ):
+        with undone():
+            answer = world.send(row, {"Cookie": cookie, "Authorization": bearer})
+        assert (answer.status_code, answer.json()) == (401, {"error": "invalid or expired token"}), bearer
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    with undone():
+        answer = world.send(row, {"Cookie": cookie, "Authorization": f"Bearer {world.bearers['llm:read']}"})
+    assert answer.status_code == 403
+    assert answer.json()["error"].startswith("token lacks required scope: ")
+
+
+@pytest.mark.parametrize("row", LOOKS_AT_BEARER, ids=str)
+def test_the_scheme_may_be_written_in_any_case_and_an_empty_one_is_none(row: Row, world: World):
+    good = next(scope for scope in SCOPES if row.expected[scope] != 403)
+    for scheme in ("bearer", "BEARER", "bEaReR"):
+        with undone():
+            answer = world.send(row, {"Authorization": f"{scheme} {world.bearers[good]}"})
+        assert answer.status_code == row.expected[good], scheme
+    for nothing in ("Bearer", "Bearer ", "Bearer   ", "Basic YTpi", world.bearers[good]):
+        with undone():
+            told = {"Cookie": f"session={world.cookies['verified']}", "Authorization": nothing}
+            assert world.send(row, told).status_code == row.expected["verified"], nothing
+        assert world.send(row, {"Authorization": nothing}).json() == {"error": "authentication required"}, nothing
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row not in LOOKS_AT_BEARER], ids=str)
+def test_elsewhere_a_bearer_counts_for_nothing(row: Row, world: World):
+    for caller, bearer in (("member", "wrong"), ("verified", world.bearers["foreign"])):
+        with undone():
+            answer = world.knock(row, caller, Authorization=f"Bearer {bearer}")
+        assert answer.status_code == row.expected[caller], f"{caller} with a bearer"
+
+
+SESSION_ONLY = [row for row in TABLE if {row.expected[each] for each in ("nobody", *TOKENS)} == {401}]
+
+
+@pytest.mark.parametrize("row", [row for row in SESSION_ONLY if row.expected["member"] != 401], ids=str)
+def test_a_session_route_says_what_it_wants(row: Row, world: World):
+    assert world.knock(row, "nobody").json() == {"error": "authentication required"}
+    assert world.knock(row, "errors:write").json() == {"error": "authentication required"}
+    assert world.knock(row, "ended").json() == {"error": "invalid or expired session"}
+
+
+@pytest.mark.parametrize("row", LOOKS_AT_BEARER, ids=str)
+def test_a_tokens_project_is_the_project_whatever_the_query_says(row: Row, world: World):
+    mark = "&" if "?" in row.url else "?"
+    for named in (world.names["other_id"], world.names["shop_id"], "default", "unknown"):
+        asked = Row(row.name, f"{row.request}{mark}project_id={named}", row.expected, json=row.json)
+        for caller in ("errors:read", "errors:write", "foreign"):
+            with undone():
+                assert world.knock(asked, caller).status_code == row.expected[caller], f"{caller} names {named}"
+
+
+@pytest.mark.parametrize("row", TABLE, ids=str)
+def test_somebody_switched_off_is_nobody(row: Row, world: World):
+    user = world.users["admin"]
+    type(user).objects.filter(pk=user.pk).update(is_active=False)
+
+    with undone():
+        got = world.knock(row, "verified").status_code
+
+    assert got == row.expected["ended"]
+
+
+# --- Other methods ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted({row.name for row in TABLE if "admin:" not in row.name}))
+def test_a_method_without_a_row_is_not_allowed(name: str, world: World):
+    rows = [row for row in TABLE if row.name == name]
+    given = {row.method for row in rows}
 
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - given:
-        answer = admin_client.generic(method, rows[0].url)
+        answer = world.knock(Row(name, f"{method} {rows[0].url}", rows[0].expected), "verified")
         assert answer.status_code == 405, method
-        assert given - {"HEAD", ""} <= set(answer.headers["Allow"].split(", ")), method
+        assert given <= set(answer.headers["Allow"].split(", ")), method
+
+
+@pytest.mark.parametrize("row", READS, ids=str)
+def test_head_is_get_without_the_body(row: Row, world: World):
+    asked = Row(row.name, f"HEAD {row.url}", row.expected)
+    for caller in ("nobody", "verified"):
+        answer = world.knock(asked, caller)
+        assert (answer.status_code, answer.content) == (row.expected[caller], b""), caller
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_the_django_admin_takes_no_other_method_from_who_may_not_look(method: str, world: World):
+    before = contents()
+
+    for row in [row for row in READS if "admin:" in row.name]:
+        asked = Row(row.name, f"{method} {row.url}", row.expected, form={} if method == "POST" else None)
+        for caller in ("nobody", "member", "admin"):
+            assert world.knock(asked, caller).status_code == row.expected[caller], f"{row} as {caller}"
+
+    assert contents() == before
+
+
+# --- At once ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_revoked_between_two_requests_is_refused_by_the_second(world: World):
+    new = make_token(ApiToken.objects.get(pk=world.names["token"]).project)
+    client = Client(headers={"Authorization": f"Bearer {new.secret}"})
+    member = Client(headers={"Cookie": f"session={world.cookies['creator']}"})
+
+    before = client.get("/v1/errors").status_code
+    revoked = member.post(f"/settings/tokens/{new.token.pk}/revoke").status_code
+
+    assert (before, revoked, client.get("/v1/errors").status_code) == (200, 302, 401)
+
+
+def test_the_table_knows_every_scope_and_person():
+    assert set(CALLERS) == {*PEOPLE, *TOKENS}
+    assert set(SCOPES) < set(TOKENS)
+    assert settings.SESSION_COOKIE_NAME == "session"

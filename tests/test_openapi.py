@@ -17,10 +17,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.views import APIView
 
-from projects.services import NewProject
+from projects.services.projects import NewProject
+from projects.views import ScopedView
 from tests.factories import event_json, make_token, post_signed, record
 
 GOLDEN = Path(__file__).resolve().parent / "golden" / "openapi.yml"
+ANSWERS_ALIKE = {"/v1/admin/users/{user_id}"}  # whoever is not there is removed already
 NOT_DESCRIBED = {"v1/schema", "v1/docs"}  # the description itself
 
 
@@ -81,7 +83,8 @@ def test_the_recorded_file_is_the_present_one_and_valid(tmp_path: Path):
 
 
 def test_every_route_below_v1_is_described_and_nothing_else():
-    described = {(path, method) for path, methods in golden()["paths"].items() for method in methods}
+    paths = {path: methods for path, methods in golden()["paths"].items() if path.startswith("/v1/")}
+    described = {(path, method) for path, methods in paths.items() for method in methods}
 
     assert described == {(path, method) for path, method, _ in api_routes()}
 
@@ -94,9 +97,13 @@ def test_every_operation_says_which_refusals_it_knows():
             assert operation(path, method).get("security", [{}]) in ([], [{}]), path
         else:
             assert {"400", "401", "403"} <= statuses, path
-            assert operation(path, method)["security"] == [{"bearer": []}, {"session": []}], path
-        if method == "post" and view.authentication_classes:
-            assert "404" in statuses, path
+            is_scoped = issubclass(view, ScopedView)
+            known: list[dict[str, list[str]]] = (
+                [{"bearer": []}, {"session": []}] if is_scoped else [{"session_only": []}]
+            )
+            assert operation(path, method)["security"] == known, path
+            if "{" in path and method != "get" and path not in ANSWERS_ALIKE:
+                assert "404" in statuses, path
 
 
 def test_every_refusal_has_the_one_shape_of_an_error():

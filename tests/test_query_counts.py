@@ -1,13 +1,21 @@
 """Lists cost the same number of queries whatever they hold, and few of them: no page asks once for each row."""
 
+import uuid
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from accounts.audit import COMMAND_LINE
+from accounts.models import Invite, Passkey, Role, Session, User
 from errors.models import Issue
-from projects.services import NewProject
-from tests.factories import event_json, make_project, make_token, record
+from projects.models import IngestKey, Removal
+from projects.services.members import invite_to
+from projects.services.projects import NewProject
+from tests.factories import event_json, make_project, make_token, make_user, record, verified_client
 
 FEW, MANY = 3, 30
 
@@ -32,6 +40,18 @@ API = {  # the token is two of them: found, and its use noted
 }
 
 
+SETTINGS = {  # session, frame and the device that verified the session included
+    "projects": 13,
+    "removals": 5,
+    "projects/shop": 10,
+    "tokens": 11,
+    "members": 9,
+    "invites": 9,
+    "audit": 9,
+    "account": 10,
+}
+
+
 def fill(shop: NewProject, count: int) -> None:
     """`count` issues, and `count` of everything an issue has: events, places, hours, status changes."""
     record(shop.project, *(event_json(fingerprint=f"fp{number:03}") for number in range(count)))
@@ -42,6 +62,27 @@ def fill(shop: NewProject, count: int) -> None:
     issue = Issue.objects.get(fingerprint="fp000")
     for number in range(count):
         issue.transitions.create(old_status="muted", new_status="ignored", cause="call", changed_ms=number)
+
+
+def fill_settings(shop: NewProject, admin: User, count: int) -> None:
+    """`count` of everything the settings list."""
+    now = timezone.now()
+    for number in range(count):
+        project, person, made = make_project().project, make_user(projects=(shop.project,)), uuid.uuid4().hex
+        record(project, event_json())
+        make_token(project)
+        make_token(project, expires_in_days=0)
+        invite_to(role=Role.MEMBER, projects=[project, shop.project], created_by=admin, actor=COMMAND_LINE, now=now)
+        invite_to(role=Role.MEMBER, projects=[project], created_by=admin, actor=COMMAND_LINE, now=now)
+        Invite.objects.filter(pk__in=Invite.objects.order_by("-created_at")[:1].values("pk")).update(used_by=person)
+        Removal.objects.create(project_id=made, name="Old", slug="old", started_at=now, rows_total=number)
+        for user in (admin, person):
+            Passkey.objects.create(
+                user=user, name="x", credential_id=f"{made}{user.pk}", public_key=b"", created_at=now
+            )
+            ends = now + timedelta(days=1)
+            Session.objects.create(key_hash=f"{made}{user.pk.hex}", user=user, created_at=now, expires_at=ends)
+        IngestKey.objects.create(project=shop.project, key=made, created_at=now, expires_at=now + timedelta(days=1))
 
 
 def queries_of(client: Client, path: str) -> list[str]:
@@ -66,6 +107,20 @@ def test_a_page_asks_as_often_for_30_rows_as_for_3(path: str, admin_client: Clie
 
     assert len(more) == len(fewer), difference(fewer, more)
     assert len(more) <= PAGES[path], difference(fewer, more)
+
+
+@pytest.mark.parametrize("path", SETTINGS)
+def test_the_settings_ask_as_often_for_30_rows_as_for_3(path: str, admin: User, shop: NewProject):
+    client = verified_client(admin)
+    fill_settings(shop, admin, FEW)
+    client.get("/settings/account")  # a session's use is noted now and then
+    fewer = queries_of(client, f"/settings/{path}")
+    fill_settings(shop, admin, MANY)
+
+    more = queries_of(client, f"/settings/{path}")
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= SETTINGS[path], difference(fewer, more)
 
 
 @pytest.mark.parametrize("path", API)
@@ -103,7 +158,7 @@ def test_the_detail_reads_the_samples_of_at_most_ten_projects(admin_client: Clie
     queries = queries_of(admin_client, "/v1/errors/fp")
 
     assert len([query for query in queries if "errors_event" in query]) == 10
-    assert len(queries) <= 14
+    assert len(queries) <= 15
     assert len(admin_client.get("/v1/errors/fp").json()["aggregates"]) == MANY
 
 
@@ -113,4 +168,4 @@ def test_a_status_change_takes_few_queries_however_many_rows_the_issue_has(admin
     with CaptureQueriesContext(connection) as captured:
         admin_client.post("/v1/errors/fp000/resolve")
 
-    assert len(captured) <= 9, "\n".join(query["sql"] for query in captured.captured_queries)
+    assert len(captured) <= 10, "\n".join(query["sql"] for query in captured.captured_queries)

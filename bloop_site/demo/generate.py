@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from accounts.audit import COMMAND_LINE
 from accounts.models import Role, User
 from accounts.queries import oldest_admin
 from bloop_site.demo.catalogue import ISSUES
@@ -20,7 +21,7 @@ from errors.services.status import Actor, change_status
 from ingest import buffer
 from ingest.flush import flush_all
 from projects.models import Membership, Project
-from projects.services import choose_grouping, create_project
+from projects.services.projects import choose_grouping, create_project
 
 DAYS = 14
 SLOT_MS = 5 * MINUTE_MS
@@ -81,8 +82,7 @@ def make_people(*, now: datetime) -> list[User]:
 def make_stage(app: DemoProject, *, users: list[User], now: datetime) -> Stage:
     """The project of an application, with every member in it."""
     project = create_project(name=app.name, slug=app.slug, created_by=users[0], now=now).project
-    choose_grouping(project_id=project.pk, grouping=app.grouping)
-    project.refresh_from_db()
+    project = choose_grouping(project=project, grouping=app.grouping, actor=COMMAND_LINE, now=now)
     Membership.objects.bulk_create(Membership(project=project, user=user) for user in users if user.role == Role.MEMBER)
     return Stage(project, app)
 

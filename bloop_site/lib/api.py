@@ -8,7 +8,11 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-API_PREFIXES = ("/v1/", "/health")
+AUTH_PREFIXES = tuple(
+    f"/auth/{path}"
+    for path in ("register/", "login/", "invite/register/", "passkeys/", "verify/", "logout", "status")  # not pages
+)
+API_PREFIXES = ("/v1/", "/health", *AUTH_PREFIXES)
 INGEST_PREFIXES = ("/v1/ingest",)
 
 

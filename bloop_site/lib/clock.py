@@ -27,3 +27,8 @@ def minute_of(ms: int) -> int:
 def from_ms(ms: int) -> datetime:
     """The instant as an aware UTC datetime; outside years 1 to 9999 it is held at the nearest end."""
     return datetime.fromtimestamp(min(max(ms, -62_135_596_800_000), 253_402_300_799_999) / 1000, UTC)
+
+
+def to_ms(at: datetime) -> int:
+    """An aware datetime in epoch milliseconds."""
+    return int(at.timestamp() * 1000)

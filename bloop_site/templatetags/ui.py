@@ -27,8 +27,10 @@ ICONS = {
     "clock": '<circle cx="8" cy="8" r="6"/><path d="M8 4.75V8l2.25 1.5"/>',
     "close": '<path d="m4 4 8 8M12 4l-8 8"/>',
     "copy": '<rect x="5.5" y="5.5" width="8" height="8" rx="1.5"/><path d="M10.5 2.5h-6a2 2 0 0 0-2 2v6"/>',
+    "delete": '<path d="M2.75 4.5h10.5M6.5 4.25v-1.5h3v1.5M4.25 4.75 5 13.5h6l.75-8.75"/>',
     "docs": '<path d="M8 4.25C6.5 3 4.5 2.75 2.5 3v9.5c2-.25 4 0 5.5 1.25 1.5-1.25 3.5-1.5 5.5-1.25V3'
     'c-2-.25-4 0-5.5 1.25Zm0 0v9.5"/>',
+    "download": '<path d="M8 2.5v7.25M5 7l3 3 3-3M2.75 13.25h10.5"/>',
     "dot": '<circle cx="8" cy="8" r="2.5"/>',
     "errors": '<path d="M8 2.25 14.25 13.25H1.75Z"/><path d="M8 6.5v3M8 11.4v.1"/>',
     "filter": '<path d="M2.5 4h11M4.5 8h7M6.5 12h3"/>',
@@ -38,6 +40,7 @@ ICONS = {
     "insights": '<path d="M2.5 2.5v11h11"/><path d="m5 10 2.5-3 2 1.5L13 4.5"/>',
     "keyboard": '<rect x="1.75" y="4" width="12.5" height="8.5" rx="1.5"/>'
     '<path d="M4.5 7h.1M7 7h.1M9.5 7h.1M11.5 7h.1M5.5 10h5"/>',
+    "key": '<circle cx="5.25" cy="10.75" r="2.75"/><path d="m7.25 8.75 6-6M10.5 5.5l2 2"/>',
     "llm": '<path d="M7 2.5 8.35 6.15 12 7.5 8.35 8.85 7 12.5 5.65 8.85 2 7.5 5.65 6.15Z"/>'
     '<path d="M12.5 11v3M11 12.5h3"/>',
     "menu": '<path d="M2.5 4.5h11M2.5 8h11M2.5 11.5h11"/>',
@@ -172,14 +175,15 @@ AGES = (
 )
 
 
-def age_words(age_ms: int) -> str | None:
-    """An age as "4 min", "3 h", "12 d", "5 mo", "2 y"; nothing below a minute or when it is still to come."""
+def age_words(age_ms: int, *, up: bool = False) -> str | None:
+    """An age as "4 min", "3 h", "12 d", "5 mo", "2 y"; nothing below a minute or when it is still to come.
+
+    up: count a part of a unit as one, as countdowns do.
+    """
     if age_ms < clock.MINUTE_MS:
         return None
-    for limit, size, unit in AGES:
-        if age_ms < limit:
-            return f"{age_ms // size}{NO_BREAK_SPACE}{unit}"
-    return f"{age_ms // (365 * clock.DAY_MS)}{NO_BREAK_SPACE}y"
+    size, unit = next(((size, unit) for limit, size, unit in AGES if age_ms < limit), (365 * clock.DAY_MS, "y"))
+    return f"{-(-age_ms // size) if up else age_ms // size}{NO_BREAK_SPACE}{unit}"
 
 
 def utc_words(ms: int) -> str:
@@ -189,7 +193,7 @@ def utc_words(ms: int) -> str:
 
 
 def time_element(ms: int, words: str, *, kind: str) -> SafeString:
-    """<time> that time.js can find: kind is "ago", "old" or "at"."""
+    """<time> that time.js can find: kind is "ago", "old", "left" or "at"."""
     stamp = clock.from_ms(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return format_html('<time datetime="{}" title="{}" data-time="{}">{}</time>', stamp, utc_words(ms), kind, words)
 
@@ -210,6 +214,16 @@ def time_old(ms: int | None, now_ms: int | None = None) -> SafeString | str:
         return EN_DASH
     words = age_words((clock.now_ms() if now_ms is None else now_ms) - ms)
     return time_element(ms, f"{words} old" if words else "new", kind="old")
+
+
+@register.simple_tag
+def time_left(ms: int | None, now_ms: int | None = None) -> SafeString | str:
+    """How long until an instant (epoch ms): "6 d left", "ended" when it is past; none -> "never"."""
+    if ms is None:
+        return "never"
+    left = ms - (clock.now_ms() if now_ms is None else now_ms)
+    words = f"{age_words(max(left, clock.MINUTE_MS), up=True)} left" if left > 0 else "ended"
+    return time_element(ms, words, kind="left")
 
 
 @register.simple_tag

@@ -3,8 +3,9 @@
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter
 
+from bloop_site.lib.schema import problem
 from errors.api import serializers
 
 
@@ -22,11 +23,6 @@ SIGNED = [
     header("Content-Encoding", "gzip, or none. The signature is over the bytes as sent."),
 ]
 PROJECT = OpenApiParameter("project_id", str, description="Sessions only: one project. Tokens have theirs.")
-
-
-def problem(text: str) -> OpenApiResponse:
-    """An answer in the one error shape."""
-    return OpenApiResponse(serializers.ErrorSerializer, description=text)
 
 
 INGEST_PROBLEMS = {

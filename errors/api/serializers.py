@@ -58,10 +58,6 @@ class BatchAcceptedSerializer(serializers.Serializer[Any]):
     errors = BatchErrorSerializer(many=True)  # type: ignore[assignment]
 
 
-class ErrorSerializer(serializers.Serializer[Any]):
-    error = serializers.CharField()
-
-
 class TrendPointSerializer(serializers.Serializer[Any]):
     hour_bucket = serializers.IntegerField(source="hour_ms")
     count = serializers.IntegerField()

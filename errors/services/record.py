@@ -7,10 +7,11 @@ project's own rollups), so that on PostgreSQL they wait for each other and never
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 from django.db import connection
 
 from bloop_site.lib.clock import MINUTE_MS, hour_of, minute_of
@@ -85,12 +86,7 @@ EVENT_FIELDS = attrgetter(
 )
 
 
-class ProjectGone(Exception):
-    """A payload's project does not exist any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """An event with what only the server knows of it."""
 
     project_id: str
@@ -118,10 +114,14 @@ class Tally:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a batch changed: ids of issues that are new or were reopened, and how many events were repeats."""
+    """What a batch changed: ids of issues that are new or were reopened; how many events were repeats.
+
+    dropped: events of projects that were deleted since.
+    """
 
     stored: int
     repeated: int
+    dropped: int = 0
     reopened: tuple[int, ...] = ()
 
 
@@ -160,18 +160,28 @@ class Tallies:
         return summed
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events and their tallies: all that can be done before the write lock is held."""
+
+    events: Sequence[Received]
+    tallies: Tallies
+
+
 class ErrorsHandler:
     """The owner of buffered `errors` payloads (`ingest.registry.Handler`)."""
 
-    def prepare(self, payloads: Sequence[Payload]) -> list[Received]:
-        return [
-            Received(payload.project_id, payload.received_ms, event)
-            for payload in payloads
-            for event in decode_events(payload.body)
-        ]
+    def prepare(self, payloads: Sequence[Payload]) -> Batch:
+        return tallied(
+            [
+                Received(payload.project_id, payload.received_ms, event)
+                for payload in payloads
+                for event in decode_events(payload.body)
+            ]
+        )
 
-    def write(self, prepared: list[Received]) -> None:
-        record_events(prepared)
+    def write(self, prepared: Batch) -> None:
+        write_batch(prepared)
 
     def split(self, payload: Payload) -> Sequence[bytes]:
         return [encode_events([event]) for event in decode_events(payload.body)]
@@ -181,24 +191,38 @@ def record_events(batch: Sequence[Received]) -> Recorded:
     """Fold events of any projects into issues, occurrences, rollups and transitions.
 
     Must run inside a transaction. An event whose event_id its project has already is left out: a repeat adds nothing.
-    Raises ProjectGone, or IntegrityError when another worker stores the same event_id at this moment.
+    So is an event of a project that was deleted. Raises IntegrityError when another worker stores the same event_id at
+    this moment.
     """
-    refuse_missing_projects({received.project_id for received in batch})
-    fresh = without_repeats(batch)
+    return write_batch(tallied(batch))
+
+
+def tallied(events: Sequence[Received]) -> Batch:
+    """The events with what they add to every count."""
     tallies = Tallies()
-    for received in fresh:
+    for received in events:
         tallies.add(received)
+    return Batch(events, tallies)
+
+
+def write_batch(batch: Batch) -> Recorded:
+    """Write what `tallied` made of events; as `record_events`."""
+    gone = gone_projects({project_id for project_id, _ in batch.tallies.issues})
+    if gone:
+        left = write_batch(tallied([received for received in batch.events if received.project_id not in gone]))
+        return replace(left, dropped=len(batch.events) - left.stored - left.repeated)
+    fresh = without_repeats(batch.events)
+    tallies = batch.tallies if len(fresh) == len(batch.events) else tallied(fresh).tallies
     ids, reopened = write_issues(tallies)
     write_events(fresh, ids)
     write_rollups(tallies, ids)
-    return Recorded(stored=len(fresh), repeated=len(batch) - len(fresh), reopened=reopened)
+    return Recorded(stored=len(fresh), repeated=len(batch.events) - len(fresh), reopened=reopened)
 
 
-def refuse_missing_projects(project_ids: set[str]) -> None:
-    """Raise ProjectGone if one of them is gone: its foreign keys would fail at commit and take the others along."""
-    missing = project_ids - set(Project.objects.filter(pk__in=project_ids).values_list("pk", flat=True))
-    if missing:
-        raise ProjectGone(", ".join(sorted(missing)))
+def gone_projects(project_ids: set[str]) -> set[str]:
+    """Those that were deleted; their rows are being removed, and a foreign key would fail at commit."""
+    there = Project.objects.filter(pk__in=project_ids, removing_at=None)
+    return project_ids - set(there.values_list("pk", flat=True))
 
 
 def without_repeats(batch: Sequence[Received]) -> list[Received]:

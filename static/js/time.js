@@ -20,14 +20,15 @@ const local = new Intl.DateTimeFormat("en-GB", {
   timeZoneName: "short",
 });
 
-function ageWords(age) {
+function ageWords(age, round = Math.floor) {
   if (age < MINUTE) return null;
   const [, size, unit] = AGES.find(([limit]) => age < limit);
-  return `${Math.floor(age / size)}\u00a0${unit}`;
+  return `${round(age / size)}\u00a0${unit}`;
 }
 
 function words(kind, at, now) {
   if (kind === "at") return local.format(at);
+  if (kind === "left") return at > now ? `${ageWords(Math.max(at - now, MINUTE), Math.ceil)} left` : "ended";
   const age = ageWords(now - at);
   if (kind === "old") return age ? `${age} old` : "new";
   return age ? `${age} ago` : "just now";

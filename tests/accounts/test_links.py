@@ -10,14 +10,17 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from accounts import queries, services
-from accounts.models import Invite, LoginLink, Role, Session, User
+from accounts import queries
+from accounts.models import AuditEntry, Invite, LoginLink, Role, Session, User
 from accounts.secret import hashed
-from accounts.services import Issued, LinkInvalid, UsernameInvalid
+from accounts.services import invites, links
+from accounts.services.invites import UsernameInvalid
+from accounts.services.links import Issued, LinkInvalid
 from tests.factories import make_admin, make_user
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+ACCOUNT = "/settings/account"  # where a link leads who has no passkey yet
 
 
 def path_of(issued: Issued) -> str:
@@ -25,7 +28,7 @@ def path_of(issued: Issued) -> str:
 
 
 def link_for(user: User | None) -> Issued:
-    return services.issue_login_link(username=user.username if user else None, now=timezone.now())
+    return links.issue_login_link(username=user.username if user else None, now=timezone.now())
 
 
 def is_signed_in(client: Client) -> bool:
@@ -56,7 +59,7 @@ def test_a_link_signs_its_user_in_once(admin: User, client: Client):
     first = client.post(path_of(link))
     second = Client().post(path_of(link))
 
-    assert (first.status_code, first.headers["Location"]) == (302, "/")
+    assert (first.status_code, first.headers["Location"]) == (302, ACCOUNT)
     assert is_signed_in(client)
     assert second.status_code == 410
     assert "session" not in second.cookies
@@ -79,14 +82,14 @@ def test_the_link_page_says_who_one_will_be(admin: User, client: Client):
 
 @pytest.mark.parametrize(("age", "works"), [(timedelta(0), True), (299 * SECOND, True), (300 * SECOND, False)])
 def test_a_link_works_for_five_minutes(age: timedelta, works, admin: User):
-    link = services.issue_login_link(username="ann", now=NOW)
+    link = links.issue_login_link(username="ann", now=NOW)
 
     assert (queries.usable_login_link(token=link.token, now=NOW + age) is not None) is works
     if works:
-        assert services.redeem_login_link(token=link.token, now=NOW + age) == admin
+        assert links.redeem_login_link(token=link.token, now=NOW + age) == admin
     else:
         with pytest.raises(LinkInvalid):
-            services.redeem_login_link(token=link.token, now=NOW + age)
+            links.redeem_login_link(token=link.token, now=NOW + age)
 
 
 def test_only_the_links_hash_is_kept(admin: User):
@@ -105,14 +108,14 @@ def test_of_two_people_with_one_link_the_second_is_refused(admin: User):
         just_before("UPDATE", lambda: LoginLink.objects.update(used_at=timezone.now())),
         pytest.raises(LinkInvalid),
     ):
-        services.redeem_login_link(token=link.token, now=timezone.now())
+        links.redeem_login_link(token=link.token, now=timezone.now())
 
 
 def test_an_older_link_still_works_after_a_newer_one(admin: User):
     older, newer = link_for(admin), link_for(admin)
 
     for link in (newer, older):
-        assert services.redeem_login_link(token=link.token, now=timezone.now()) == admin
+        assert links.redeem_login_link(token=link.token, now=timezone.now()) == admin
 
 
 def test_a_link_of_someone_switched_off_is_refused(admin: User, client: Client):
@@ -133,19 +136,19 @@ def test_a_link_nobody_made_is_gone(token: str, client: Client, db: None):
     [
         ("/errors?project=shop", "/errors?project=shop"),
         ("/errors/shop/a%2Fb", "/errors/shop/a%2Fb"),
-        ("", "/"),
-        ("//evil.example", "/"),
-        ("///evil.example", "/"),
-        ("https://evil.example/", "/"),
-        ("https:evil.example", "/"),
-        ("https:///evil.example", "/"),
-        ("\\\\evil.example", "/"),
-        ("/\\evil.example", "/"),
-        ("\t//evil.example", "/"),
-        ("/\t/evil.example", "/"),
-        ("javascript:alert(1)", "/"),
-        ("evil", "/"),
-        ("errors:list", "/"),
+        ("", ACCOUNT),
+        ("//evil.example", ACCOUNT),
+        ("///evil.example", ACCOUNT),
+        ("https://evil.example/", ACCOUNT),
+        ("https:evil.example", ACCOUNT),
+        ("https:///evil.example", ACCOUNT),
+        ("\\\\evil.example", ACCOUNT),
+        ("/\\evil.example", ACCOUNT),
+        ("\t//evil.example", ACCOUNT),
+        ("/\t/evil.example", ACCOUNT),
+        ("javascript:alert(1)", ACCOUNT),
+        ("evil", ACCOUNT),
+        ("errors:list", ACCOUNT),
     ],
 )
 def test_after_sign_in_only_our_own_pages_are_led_to(target: str, leads_to: str, admin: User, client: Client):
@@ -204,21 +207,56 @@ def test_of_two_first_admins_at_once_one_is_made(db: None):
         just_before("SAVEPOINT", lambda: make_admin(username="admin"), occurrence=2),  # after looking, before making
         pytest.raises(LinkInvalid),
     ):
-        services.redeem_login_link(token=link.token, now=timezone.now())
+        links.redeem_login_link(token=link.token, now=timezone.now())
 
 
 @pytest.mark.parametrize(("age", "works"), [(3599 * SECOND, True), (3600 * SECOND, False)])
 def test_the_first_link_works_for_an_hour(age: timedelta, works, db: None):
-    link = services.issue_login_link(username=None, now=NOW)
+    link = links.issue_login_link(username=None, now=NOW)
 
     assert (queries.usable_login_link(token=link.token, now=NOW + age) is not None) is works
+
+
+def acts() -> list[tuple[str, str, str, str]]:
+    return list(AuditEntry.objects.order_by("pk").values_list("action", "actor_name", "target", "address"))
+
+
+def test_making_and_using_a_link_is_noted_without_its_token(admin: User, client: Client):
+    link = link_for(admin)
+    client.post(path_of(link))
+
+    assert acts() == [("link_made", "command line", "ann", ""), ("link_used", "ann", "ann", "127.0.0.1")]
+    assert link.token not in str([vars(entry) for entry in AuditEntry.objects.all()])
+
+
+def test_the_first_admin_by_link_is_the_founder_and_noted(client: Client, db: None):
+    client.post(path_of(link_for(None)))
+
+    assert User.objects.get().is_founder is True
+    assert acts() == [("user_joined", "admin", "admin", "127.0.0.1"), ("link_used", "admin", "admin", "127.0.0.1")]
+
+
+def test_a_link_that_is_refused_leaves_no_entry(client: Client, db: None):
+    link = link_for(None)
+    make_user()
+
+    client.post(path_of(link))
+
+    assert acts() == []
+
+
+def test_a_session_by_link_is_not_verified(admin: User, client: Client):
+    client.post(path_of(link_for(admin)))
+
+    assert is_signed_in(client)
+    assert client.get("/admin/").status_code != 200
 
 
 # --- Invites ----------------------------------------------------------------------------------------------------
 
 
 def invite_to(role: str = Role.MEMBER) -> Issued:
-    return services.issue_invite(role=role, created_by=None, now=timezone.now())
+    return invites.issue_invite(role=role, created_by=None, now=timezone.now())
 
 
 @pytest.mark.parametrize("role", Role.values)
@@ -239,12 +277,12 @@ def test_an_invite_makes_one_account_of_its_role_and_signs_it_in(role: str, clie
 
 @pytest.mark.parametrize(("age", "works"), [(timedelta(days=7) - SECOND, True), (timedelta(days=7), False)])
 def test_an_invite_works_for_seven_days(age: timedelta, works, db: None):
-    invite = services.issue_invite(role=Role.MEMBER, created_by=None, now=NOW)
+    invite = invites.issue_invite(role=Role.MEMBER, created_by=None, now=NOW)
 
     assert (queries.usable_invite(token=invite.token, now=NOW + age) is not None) is works
     if not works:
         with pytest.raises(LinkInvalid):
-            services.accept_invite(token=invite.token, username="kim", now=NOW + age)
+            invites.accept_invite(token=invite.token, username="kim", now=NOW + age)
         assert not User.objects.exists()
 
 
@@ -281,7 +319,7 @@ def test_a_name_taken_at_the_last_moment_does_not_burn_the_invite(db: None):
         just_before("SAVEPOINT", lambda: make_user(username="kim"), occurrence=2),  # after looking, before making
         pytest.raises(UsernameInvalid, match="taken"),
     ):
-        services.accept_invite(token=invite.token, username="kim", now=timezone.now())
+        invites.accept_invite(token=invite.token, username="kim", now=timezone.now())
 
     assert queries.usable_invite(token=invite.token, now=timezone.now())
 
@@ -293,7 +331,7 @@ def test_of_two_people_with_one_invite_the_second_gets_no_account(db: None):
         just_before("UPDATE", lambda: Invite.objects.update(used_at=timezone.now())),
         pytest.raises(LinkInvalid),
     ):
-        services.accept_invite(token=invite.token, username="kim", now=timezone.now())
+        invites.accept_invite(token=invite.token, username="kim", now=timezone.now())
 
     assert not User.objects.exists()
 
@@ -310,16 +348,16 @@ def test_only_the_invites_hash_is_kept(db: None):
 
 def test_what_ended_is_pruned_and_what_lives_stays(admin: User):
     for age in (timedelta(minutes=6), timedelta(minutes=1)):
-        services.issue_login_link(username="ann", now=NOW - age)
+        links.issue_login_link(username="ann", now=NOW - age)
     for age in (timedelta(days=8), timedelta(days=1)):
-        services.issue_invite(role=Role.MEMBER, created_by=admin, now=NOW - age)
-    used = services.issue_invite(role=Role.MEMBER, created_by=admin, now=NOW - timedelta(days=9))
+        invites.issue_invite(role=Role.MEMBER, created_by=admin, now=NOW - age)
+    used = invites.issue_invite(role=Role.MEMBER, created_by=admin, now=NOW - timedelta(days=9))
     Invite.objects.filter(token_hash=hashed(used.token)).update(used_at=NOW)
     for name, left in (("old", -SECOND), ("new", SECOND)):
         Session.objects.create(key_hash=name, user=admin, created_at=NOW, expires_at=NOW + left)
 
-    assert services.prune_expired(now=NOW) == 3
+    assert links.prune_expired(now=NOW) == 3
 
     assert (LoginLink.objects.count(), Invite.objects.count()) == (1, 2)
     assert [row.key_hash for row in Session.objects.all()] == ["new"]
-    assert services.prune_expired(now=NOW) == 0
+    assert links.prune_expired(now=NOW) == 0

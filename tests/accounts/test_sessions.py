@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Session, User
-from accounts.services import issue_login_link
+from accounts.services.links import issue_login_link
 from tests.factories import make_user
 
 

@@ -82,7 +82,7 @@ def expect_stored(server: Server, events: int) -> None:
 
 
 def batches(parent: Path, port: int, *, quick: bool) -> list[Row]:
-    """Batches of 50 on 8 connections, timed from the first byte sent to the last event in its table."""
+    """Batches of 50 on 16 connections, timed from the first byte sent to the last event in its table."""
     rounds, count = (1, 1_000) if quick else (3, 3_000)
     folder = new_folder(parent, "batches")
     rates, bare_rates, runs = [], [], []
@@ -90,11 +90,11 @@ def batches(parent: Path, port: int, *, quick: bool) -> list[Row]:
     cpu, peak = 0.0, 0.0
     with bloop(folder, port=port) as server, bare(folder, port=port + 1) as yardstick:
         for warm in (server, yardstick):
-            send(Load(port=warm.port, key=KEY, connections=8, batch=50, count=20, pool=1_000))
+            send(Load(port=warm.port, key=KEY, connections=16, batch=50, count=20, pool=1_000))
         wait_until_folded(server.database)
         before = stored_events(server.database)
         for turn in range(rounds):
-            load = {"key": KEY, "connections": 8, "batch": 50, "count": count, "seed": turn}
+            load = {"key": KEY, "connections": 16, "batch": 50, "count": count, "seed": turn}
             plain = send(Load(port=yardstick.port, **load))  # type: ignore[arg-type]
             with Usage(server) as usage:
                 outcome = send(Load(port=server.port, **load))  # type: ignore[arg-type]

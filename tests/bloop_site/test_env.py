@@ -164,6 +164,10 @@ def test_names_nobody_knows_are_passed_over(monkeypatch: pytest.MonkeyPatch):
         ("BLOOP__PIPELINE__SAMPLE_RESERVOIR_SIZE", "11", "pipeline.sample_reservoir_size: "),
         ("BLOOP__AUTH__RP_ORIGIN", "errors.example.com", "auth.rp_origin: must be an origin"),
         ("BLOOP__AUTH__RP_ORIGIN", "ftp://errors.example.com", "auth.rp_origin: must be an origin"),
+        ("BLOOP__AUTH__RP_ORIGIN", "https://example.com/errors", "auth.rp_origin: must be an origin"),
+        ("BLOOP__AUTH__RP_ORIGIN", "https://ann@example.com", "auth.rp_origin: must be an origin"),
+        ("BLOOP__AUTH__RP_ORIGIN", "https://example.com:99999", "auth.rp_origin: "),
+        ("BLOOP__AUTH__OPEN_SETUP", "perhaps", "auth.open_setup: "),
         ("BLOOP__SMTP__ENABLED", "perhaps", "smtp.enabled: "),
         ("BLOOP__LLM_TRACING__DEFAULT_CONTENT_STORAGE", "some", "llm_tracing.default_content_storage: "),
         ("BLOOP__LOGGING__LEVEL", "loud", "logging.level: "),
@@ -206,6 +210,40 @@ def test_proxies_are_a_list_in_the_file_and_separated_by_commas_in_the_environme
 
     monkeypatch.setenv("BLOOP__SERVER__TRUSTED_PROXIES", "192.0.2.1, 198.51.100.0/24")
     assert env.load().server.trusted_proxies == ("192.0.2.1", "198.51.100.0/24")
+
+
+@pytest.mark.parametrize(
+    ("configured", "as_browsers_write_it"),
+    [
+        ("https://errors.example.com", "https://errors.example.com"),
+        ("https://errors.example.com/", "https://errors.example.com"),
+        ("HTTPS://Errors.Example.com:443", "https://errors.example.com"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://localhost:443", "http://localhost:443"),
+        ("http://[::1]:5332", "http://[::1]:5332"),
+    ],
+)
+def test_the_origin_is_kept_as_browsers_write_it(
+    configured: str, as_browsers_write_it: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("BLOOP__AUTH__RP_ORIGIN", configured)
+
+    assert env.load().auth.rp_origin == as_browsers_write_it
+
+
+def test_setting_up_is_closed_unless_it_is_opened(monkeypatch: pytest.MonkeyPatch):
+    assert (env.load().auth.open_setup, env.load().auth.setup_token) == (False, None)
+
+    monkeypatch.setenv("BLOOP__AUTH__OPEN_SETUP", "true")
+    monkeypatch.setenv("BLOOP__AUTH__SETUP_TOKEN", " correct-horse ")
+    assert (env.load().auth.open_setup, env.load().auth.setup_token) == (True, "correct-horse")
+
+
+@pytest.mark.parametrize("token", ["", "  "])
+def test_an_empty_setup_token_is_none_so_nothing_matches_it(token: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BLOOP__AUTH__SETUP_TOKEN", token)
+
+    assert env.load().auth.setup_token is None
 
 
 # --- Secrets and files ------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from bloop_site.lib.clock import now_ms
 from ingest import buffer
 from ingest.models import DeadPayload
 from projects.models import DEFAULT_ID, Project
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.wsgi import ask
 
 

@@ -12,7 +12,7 @@ from django.test import Client
 from bloop_site import logs
 from bloop_site.lib.log import logger
 from ingest.flush import flush_all
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.factories import event_json, post_signed
 
 BODY = "OnlyInTheBody"

@@ -5,9 +5,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services import issue_login_link
+from accounts.services.links import issue_login_link
 from errors.models import Issue
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.factories import make_issue, post_signed
 
 ORIGIN = "http://localhost:5332"

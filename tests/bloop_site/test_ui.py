@@ -200,6 +200,27 @@ def test_an_age_says_how_old_something_is(age_ms, shown):
     assert f">{shown}</time>" in render("{% time_old at now %}", at=NOW_MS - age_ms, now=NOW_MS)
 
 
+@pytest.mark.parametrize(
+    ("left_ms", "shown"),
+    [
+        (-1, "ended"),
+        (0, "ended"),
+        (1, f"1{NBSP}min left"),
+        (MINUTE_MS + 1, f"2{NBSP}min left"),
+        (23 * HOUR_MS, f"23{NBSP}h left"),
+        (7 * DAY_MS - 1, f"7{NBSP}d left"),
+        (90 * DAY_MS - 1, f"3{NBSP}mo left"),
+        (800 * DAY_MS, f"3{NBSP}y left"),
+    ],
+)
+def test_what_is_to_come_is_counted_down_in_begun_units(left_ms, shown):
+    assert f'data-time="left">{shown}</time>' in render("{% time_left at now %}", at=NOW_MS + left_ms, now=NOW_MS)
+
+
+def test_what_has_no_end_never_ends():
+    assert render("{% time_left nothing %}", nothing=None) == "never"
+
+
 def test_an_absolute_time_is_in_utc_until_the_browser_knows_better():
     assert 'data-time="at">22 Nov 2026, 06:55:17 UTC</time>' in render("{% absolute_time at %}", at=NOW_MS)
 

@@ -21,7 +21,7 @@ from errors.fingerprint import fingerprint
 from errors.models import Event as EventRow
 from errors.models import Issue
 from errors.services.record import Received, record_events
-from projects.services import NewProject
+from projects.services.projects import NewProject
 
 NOW = 1_760_000_000_123
 STRICT = Limits(strict=True)

@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import User
 from bloop_site.lib.clock import HOUR_MS, hour_of, now_ms
 from errors.models import Event, Issue
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.factories import event_json, make_issue, record
 from tests.wsgi import ask
 

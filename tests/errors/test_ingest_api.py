@@ -12,7 +12,7 @@ from errors.api import ingest as ingest_api
 from errors.models import Event, Issue
 from ingest import buffer
 from ingest.flush import flush_all
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.factories import event_json, make_token, post_signed, sign
 
 ACCEPTED = {"status": "accepted"}

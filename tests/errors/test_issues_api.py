@@ -12,7 +12,8 @@ from accounts.models import User
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, hour_of, now_ms
 from errors.models import Issue
 from projects.models import Project
-from projects.services import NewProject, issue_token
+from projects.services.projects import NewProject
+from projects.services.tokens import issue_token
 from tests.factories import event_json, make_issue, make_token, make_user, record
 from tests.wsgi import ask
 

@@ -3,20 +3,23 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from accounts.audit import COMMAND_LINE
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, hour_of, minute_of
 from errors.contract import Limits, parse_event
 from errors.models import Aggregate, Event, HourlyCount, Issue, MinuteCount, ProjectHourlyCount, Status, Transition
 from errors.queries.events import samples_of
 from errors.queries.trends import events_24h
-from errors.services.record import ProjectGone, Received, Recorded, record_events
+from errors.services.record import Received, Recorded, record_events
 from errors.services.status import Actor, change_status
 from projects.access import Reach
 from projects.models import Project
-from projects.services import NewProject, choose_grouping
-from tests.factories import event_json, record, send
+from projects.services.projects import NewProject
+from projects.services.removal import request_removal
+from tests.factories import event_json, record, regroup, send
 
 T = 1_760_000_000_000 - 1_760_000_000_000 % HOUR_MS  # the start of an hour
 
@@ -131,12 +134,22 @@ def test_events_of_several_projects_fold_in_one_batch(shop: NewProject, other: N
     assert counts == {shop.project.pk: 2, other.project.pk: 1}
 
 
-def test_a_batch_with_a_project_that_is_gone_writes_nothing(shop: NewProject) -> None:
+def test_events_of_projects_that_were_deleted_are_dropped_and_the_others_stored(
+    shop: NewProject, other: NewProject
+) -> None:
+    request_removal(project=other.project, actor=COMMAND_LINE, now=timezone.now())
     gone = Received("gone", T, received(shop.project, T).event)
 
-    with pytest.raises(ProjectGone, match="gone"):
-        record_events([received(shop.project, T), gone])
+    done = record_events([received(shop.project, T), gone, received(other.project, T), gone])
 
+    assert done == Recorded(stored=1, repeated=0, dropped=3)
+    assert [issue.project_id for issue in Issue.objects.all()] == [shop.project.pk]
+
+
+def test_a_batch_of_deleted_projects_alone_writes_nothing(shop: NewProject) -> None:
+    gone = Received("gone", T, received(shop.project, T).event)
+
+    assert record_events([gone]) == Recorded(stored=0, repeated=0, dropped=1)
     assert not Issue.objects.exists()
     assert not Event.objects.exists()
 
@@ -365,7 +378,7 @@ def test_resolving_a_regression_and_seeing_it_again_is_written_each_time(shop: N
 
 @pytest.mark.parametrize(("grouping", "issues"), [("v1", 2), ("v2", 1)])
 def test_each_project_groups_by_its_own_version(grouping: str, issues: int, shop: NewProject, client: Any) -> None:
-    choose_grouping(project_id=shop.project.pk, grouping=grouping)
+    regroup(shop.project, grouping)
 
     for message in ("Timeout after 5000ms", "Timeout after 3000ms"):
         stack = f"TimeoutError: {message}\n    at fetchCart (src/cart.js:12:3)"

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from errors.models import Issue, Status, Transition
 from errors.services.status import Actor, IssueGone, change_status
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.factories import event_json, make_issue, make_user, record
 
 NOBODY = Actor(user_id=None)

@@ -3,15 +3,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
 from errors.models import Event
+from ingest import buffer
 from ingest.authentication import MAX_KEYS_TRIED, recent_keys
 from ingest.flush import flush_all
 from projects.models import IngestKey, Project
-from projects.services import NewProject, choose_grouping
-from tests.factories import event_json, make_project, post_signed, sign
+from projects.queries import OWNER_SQL
+from projects.services.projects import NewProject
+from tests.factories import event_json, make_project, post_signed, regroup, sign
 
 pytestmark = pytest.mark.django_db
 BODY = json.dumps(event_json()).encode()
@@ -243,7 +246,7 @@ def test_a_regrouped_project_groups_the_next_event_its_new_way_although_the_key_
     client: Client, shop: NewProject
 ) -> None:
     post_signed(client, "/v1/ingest", BODY, key=shop.api_key)
-    choose_grouping(project_id=shop.project.pk, grouping="v2")
+    regroup(shop.project, "v2")
 
     again = post_signed(client, "/v1/ingest", BODY, key=shop.api_key)
 
@@ -263,3 +266,26 @@ def test_a_batch_under_a_remembered_key_that_was_deleted_keeps_nothing(client: C
     flush_all()
     assert (refused.status_code, refused.json()) == (401, {"error": "invalid project key"})
     assert Event.objects.count() == 2
+
+
+def test_a_database_that_goes_away_during_the_second_look_at_a_key_is_503_and_keeps_nothing(
+    client: Client, shop: NewProject
+) -> None:
+    post_signed(client, "/v1/ingest", BODY, key=shop.api_key)
+    IngestKey.objects.filter(key=shop.api_key).delete()
+    client.raise_request_exception = False
+
+    with connection.execute_wrapper(away_when_a_key_is_looked_up):
+        refused = post_signed(client, "/v1/ingest", BODY, key=shop.api_key)
+
+    assert (refused.status_code, refused.json()) == (503, {"error": "storage is unavailable, try again later"})
+    assert int(refused.headers["Retry-After"]) > 0
+    assert buffer.waiting_items() == 1
+    assert post_signed(client, "/v1/ingest", BODY, key=shop.api_key).status_code == 401
+
+
+def away_when_a_key_is_looked_up(execute: Any, sql: str, *rest: Any) -> Any:
+    """The database as it is, but for the query that finds a key's owner."""
+    if sql == OWNER_SQL:
+        raise OperationalError("the server went away")
+    return execute(sql, *rest)

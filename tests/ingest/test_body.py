@@ -8,19 +8,17 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.signals import request_started
-from django.db import close_old_connections
 from django.test import Client
 
 from bloop_site.lib.api import ApiError
 from bloop_site.transport import Transport
-from bloop_site.wsgi import application
 from errors.models import Event
 from ingest import buffer
 from ingest.body import decode, gunzip
 from ingest.flush import flush_all
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.factories import event_json, post_signed, sign
+from tests.wsgi import connections_kept
 
 BODY = json.dumps(event_json()).encode()
 BATCH = b'{"events":[' + BODY + b"]}"
@@ -170,12 +168,9 @@ def call(app: Any, path: str, stream: io.BytesIO, **environ: str) -> tuple[int, 
         "wsgi.input_terminated": True,
         **environ,
     }
-    request_started.disconnect(close_old_connections)  # the test's transaction stands on this connection
-    try:
+    with connections_kept():
         parts: Iterable[bytes] = app(whole, lambda status, headers, *_: answer.extend((status, dict(headers))))
         body = b"".join(parts)
-    finally:
-        request_started.connect(close_old_connections)
     return int(answer[0].split()[0]), answer[1], body
 
 
@@ -186,7 +181,7 @@ def signed(body: bytes, project: NewProject) -> dict[str, str]:
 CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked"}
 
 
-def test_a_chunked_body_without_a_length_is_taken(shop: NewProject) -> None:
+def test_a_chunked_body_without_a_length_is_taken(application: Transport, shop: NewProject) -> None:
     status, _, answer = call(application, "/v1/ingest", Stream(BODY), **CHUNKED, **signed(BODY, shop))
 
     assert (status, answer) == (200, b'{"status":"accepted"}')
@@ -194,7 +189,7 @@ def test_a_chunked_body_without_a_length_is_taken(shop: NewProject) -> None:
     assert Event.objects.get().message == "Cannot read property 'id' of undefined"
 
 
-def test_a_chunked_body_over_the_routes_limit_is_413(shop: NewProject) -> None:
+def test_a_chunked_body_over_the_routes_limit_is_413(application: Transport, shop: NewProject) -> None:
     body = padded(BODY, 32_769)
 
     status, _, answer = call(application, "/v1/ingest", Stream(body), **CHUNKED, **signed(body, shop))
@@ -217,7 +212,7 @@ def refuse_to_run(*_: Any) -> Any:
     pytest.fail("this request must not get further")
 
 
-def test_a_long_body_with_a_length_is_413_before_it_is_read(shop: NewProject) -> None:
+def test_a_long_body_with_a_length_is_413_before_it_is_read(application: Transport, shop: NewProject) -> None:
     body = padded(BODY, 40_000)
     stream = Stream(body)
 
@@ -227,7 +222,7 @@ def test_a_long_body_with_a_length_is_413_before_it_is_read(shop: NewProject) ->
     assert stream.taken == 0
 
 
-def test_a_body_that_stops_before_its_length_is_400(shop: NewProject) -> None:
+def test_a_body_that_stops_before_its_length_is_400(application: Transport, shop: NewProject) -> None:
     length = str(len(BODY) + 10)
 
     status, _, answer = call(application, "/v1/ingest", Stream(BODY), CONTENT_LENGTH=length, **signed(BODY, shop))
@@ -241,7 +236,7 @@ class Broken(io.BytesIO):
         raise OSError("the client went away")
 
 
-def test_a_connection_that_breaks_is_400_and_leaves_nothing(shop: NewProject) -> None:
+def test_a_connection_that_breaks_is_400_and_leaves_nothing(application: Transport, shop: NewProject) -> None:
     status, _, _ = call(application, "/v1/ingest", Broken(), CONTENT_LENGTH="500", **signed(BODY, shop))
 
     assert status == 400
@@ -249,7 +244,7 @@ def test_a_connection_that_breaks_is_400_and_leaves_nothing(shop: NewProject) ->
 
 
 @pytest.mark.parametrize("length", ["-1", "abc", "1e3", "9" * 5000, "٣"])
-def test_a_length_that_is_none_is_a_4xx(length: str, shop: NewProject) -> None:
+def test_a_length_that_is_none_is_a_4xx(length: str, application: Transport, shop: NewProject) -> None:
     status, _, answer = call(application, "/v1/ingest", Stream(BODY), CONTENT_LENGTH=length, **signed(BODY, shop))
 
     assert 400 <= status < 500
@@ -258,7 +253,7 @@ def test_a_length_that_is_none_is_a_4xx(length: str, shop: NewProject) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/ingest/", "//v1/ingest", "///v1/ingest/"])
-def test_slashes_too_many_are_no_redirect(path: str, shop: NewProject) -> None:
+def test_slashes_too_many_are_no_redirect(path: str, application: Transport, shop: NewProject) -> None:
     length = str(len(BODY))
 
     status, _, _ = call(application, path, Stream(BODY), CONTENT_LENGTH=length, **signed(BODY, shop))

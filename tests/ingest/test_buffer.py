@@ -2,6 +2,7 @@ import json
 import threading
 from collections.abc import Callable
 from functools import partial
+from types import NoneType
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from errors.models import Event, Issue
 from ingest import buffer
 from ingest.flush import Flushed, flush_all
 from ingest.models import BufferedPayload
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.factories import event_json, make_project, post_signed
 
 Together = Callable[[list[Callable[[], Any]]], list[Any]]
@@ -30,11 +31,15 @@ def capacity(settings: Any, items: int) -> None:
     settings.BLOOP = settings.BLOOP.model_copy(update={"ingest": ingest})
 
 
-def append(body: bytes, *, items: int = 1) -> None:
-    buffer.append(kind="errors", project_id="default", body=body, items=items, now_ms=now_ms())
+def append(body: bytes, *, items: int = 1, **more: Any) -> None:
+    buffer.append(kind="errors", project_id="default", body=body, items=items, now_ms=now_ms(), **more)
 
 
-# --- Group commit -----------------------------------------------------------------------------------------------
+def kept() -> list[bytes]:
+    return [bytes(body) for body in BufferedPayload.objects.order_by("pk").values_list("body", flat=True)]
+
+
+# --- Kept at once: outside the lane -------------------------------------------------------------------------------
 
 
 def test_sixteen_threads_lose_nothing_and_each_return_comes_after_its_commit(
@@ -51,10 +56,8 @@ def test_sixteen_threads_lose_nothing_and_each_return_comes_after_its_commit(
     results = together([partial(send, number) for number in range(THREADS)])
 
     assert results == [None] * THREADS
-    bodies = [bytes(body) for body in BufferedPayload.objects.values_list("body", flat=True)]
-    assert sorted(bodies) == sorted(f"{n}:{e}".encode() for n in range(THREADS) for e in range(EACH))
+    assert sorted(kept()) == sorted(f"{n}:{e}".encode() for n in range(THREADS) for e in range(EACH))
     assert seen_at_return == [True] * THREADS * EACH
-    assert not buffer.group_commit.waiting
 
 
 def test_sixteen_clients_at_once_each_event_is_counted_once(shared_database: None, together: Together) -> None:
@@ -78,14 +81,14 @@ def test_sixteen_clients_at_once_each_event_is_counted_once(shared_database: Non
     assert Issue.objects.get().total_count == THREADS * EACH
 
 
-def test_whoever_waits_for_the_same_commit_hears_of_its_failure(shared_database: None, together: Together) -> None:
+def test_each_thread_hears_of_its_own_failure(shared_database: None, together: Together) -> None:
     with table_away():
         results = together([partial(append, b"x") for _ in range(4)])
 
     assert [isinstance(result, DatabaseError) for result in results] == [True] * 4
     assert buffer.waiting_items() == 0
     append(b"after")
-    assert [bytes(row.body) for row in BufferedPayload.objects.all()] == [b"after"]
+    assert kept() == [b"after"]
 
 
 class table_away:  # noqa: N801  reads as `with table_away():`
@@ -98,6 +101,93 @@ class table_away:  # noqa: N801  reads as `with table_away():`
     def __exit__(self, *_: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE ingest_away RENAME TO ingest_bufferedpayload")
+
+
+# --- Kept as a group: what the lane does (tests/ingest/test_lane.py asks it over HTTP) ------------------------------
+
+
+def test_what_is_deferred_is_kept_by_its_commit_and_not_before(db: None) -> None:
+    with buffer.deferred() as entries:
+        append(b"a")
+        append(b"b")
+    assert (len(entries), kept()) == (2, [])
+
+    buffer.commit(entries)
+
+    assert [entry.error for entry in entries] == [None, None]
+    assert kept() == [b"a", b"b"]
+
+
+def test_after_the_block_an_append_is_kept_at_once_again(db: None) -> None:
+    with pytest.raises(ValueError), buffer.deferred() as entries:
+        raise ValueError
+
+    append(b"a")
+
+    assert (entries, kept()) == ([], [b"a"])
+
+
+def test_one_thread_defers_what_another_keeps_at_once(shared_database: None, together: Together) -> None:
+    with buffer.deferred() as entries:
+        results = together([partial(append, b"theirs")])
+        append(b"ours")
+
+    assert (results, len(entries), kept()) == ([None], 1, [b"theirs"])
+
+
+def test_an_entry_whose_condition_fails_is_left_out_and_its_neighbours_are_kept(db: None) -> None:
+    with buffer.deferred() as entries:
+        append(b"a", condition="WHERE 1 = %s", parameters=(1,))
+        append(b"b", condition="WHERE 1 = %s", parameters=(2,))
+        append(b"c")
+
+    buffer.commit(entries)
+
+    assert [type(entry.error) for entry in entries] == [NoneType, buffer.ConditionFailed, NoneType]
+    assert kept() == [b"a", b"c"]
+
+
+def test_an_append_alone_raises_that_its_condition_failed(db: None) -> None:
+    with pytest.raises(buffer.ConditionFailed):
+        append(b"a", condition="WHERE 1 = %s", parameters=(2,))
+
+    assert kept() == []
+
+
+def test_a_commit_that_fails_keeps_nothing_and_every_entry_knows(db: None) -> None:
+    with buffer.deferred() as entries:
+        append(b"a")
+        append(b"b", condition="WHERE no_such_column = 1")
+        append(b"c")
+
+    buffer.commit(entries)
+
+    assert [isinstance(entry.error, DatabaseError) for entry in entries] == [True] * 3
+    assert kept() == []
+
+
+def test_a_commit_of_nothing_asks_nothing_of_the_database(db: None, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        buffer.commit([])
+
+
+def test_a_refused_append_raises_its_fate_once_and_the_next_is_kept(db: None) -> None:
+    with buffer.refused(buffer.ConditionFailed()):
+        with pytest.raises(buffer.ConditionFailed):
+            append(b"a")
+        append(b"b")
+    append(b"c")
+
+    assert kept() == [b"b", b"c"]
+
+
+def test_a_refusal_nobody_asked_for_is_forgotten_after_the_block(db: None) -> None:
+    with buffer.refused(buffer.ConditionFailed()):
+        pass
+
+    append(b"a")
+
+    assert kept() == [b"a"]
 
 
 # --- Full, or without a database ----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.factories import event_json, post_signed
 
 INGEST = ["/v1/ingest", "/v1/ingest/batch"]

@@ -9,7 +9,7 @@ from bloop_site.lib.clock import now_ms
 from errors.models import Event
 from ingest import buffer
 from ingest.flush import Flushed, flush_all
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.factories import make_token, sign
 from tests.ingest import hostile
 from tests.ingest.hostile import Case

@@ -1,21 +1,25 @@
 import json
 import os
+import socket
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts import throttle
+from accounts.models import RateBucket
 from accounts.throttle import Limit, Throttle
 from bloop_site.lib import network
 from bloop_site.lib.network import client_address
 from ingest import buffer
 from ingest.limits import ingest_throttle
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.factories import event_json, post_signed, sign
 
 BODY = json.dumps(event_json()).encode()
@@ -44,14 +48,18 @@ def granted_of(bucket: Throttle, tries: int, key: str = "k") -> int:
     return sum(is_granted(bucket, key) for _ in range(tries))
 
 
+def redis_at(settings: Any, url: str) -> None:
+    settings.BLOOP = settings.BLOOP.model_copy(update={"redis_url": url})
+    throttle.redis_script.cache_clear()
+
+
 @pytest.fixture(params=["database", pytest.param("redis", marks=redis_only)])
 def shared(request: pytest.FixtureRequest, db: None, settings: Any) -> Iterator[str]:
     """Where the buckets stand: in the database, or in a Redis. A limit's name that no other test uses."""
     name = uuid.uuid4().hex
     if request.param == "redis":
         url = os.environ["BLOOP_TEST_REDIS_URL"]
-        settings.BLOOP = settings.BLOOP.model_copy(update={"redis_url": url})
-        throttle.redis_script.cache_clear()
+        redis_at(settings, url)
         yield name
         throttle.redis_script.cache_clear()
     else:
@@ -169,12 +177,107 @@ def test_over_any_time_at_most_burst_plus_rate_times_time_is_granted(steps: list
 
 
 def test_a_bucket_that_cannot_be_reached_stops_nobody(db: None, settings: Any) -> None:
-    settings.BLOOP = settings.BLOOP.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
-    throttle.redis_script.cache_clear()
+    redis_at(settings, "redis://127.0.0.1:1/0")
     bucket = Throttle(Limit("t", rate=1, burst=1), clock=Clock())
 
     assert granted_of(bucket, 3) == 3
 
+    throttle.redis_script.cache_clear()
+
+
+# --- The shared state is away: nobody waits for it again and again ----------------------------------------------
+
+
+class Line:
+    """The line to the database: counts who asks for a bucket, and fails while it is down, after `takes` seconds."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.takes = 0.0
+        self.is_down = True
+
+    def __call__(self, execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith("SELECT") and RateBucket._meta.db_table in sql:
+            self.asked += 1
+            if self.is_down:
+                time.sleep(self.takes)
+                raise OperationalError("the server went away")
+        return execute(sql, *rest)
+
+
+@pytest.fixture
+def line(db: None) -> Iterator[Line]:
+    line = Line()
+    with connection.execute_wrapper(line):
+        yield line
+
+
+def test_after_a_failure_the_shared_state_is_left_alone_for_a_while_and_nobody_is_stopped(line: Line) -> None:
+    bucket = Throttle(Limit("t", rate=1, burst=1), clock=Clock())
+
+    granted = [is_granted(bucket, key) for key in ("a", "a", "b", "c")]
+
+    assert granted == [True] * 4
+    assert line.asked == 1
+    assert throttle.AWAY_SECONDS >= 1
+
+
+def test_when_the_while_is_over_it_is_asked_again_and_the_limit_holds_again(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "AWAY_SECONDS", 0.05)
+    bucket = Throttle(Limit("t", rate=1, burst=2), clock=Clock())
+    assert granted_of(bucket, 5) == 5
+    line.asked, line.is_down = 0, False
+
+    time.sleep(0.06)
+
+    assert granted_of(bucket, 5) == 2
+    assert line.asked == 5
+
+
+def test_a_failure_that_takes_longer_than_the_while_is_waited_for_once(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "AWAY_SECONDS", 0.4)
+    line.takes = 0.5
+    bucket = Throttle(Limit("t", rate=1, burst=1), clock=Clock())
+
+    assert granted_of(bucket, 3) == 3
+
+    assert line.asked == 1
+
+
+def test_what_was_leased_before_is_spent_while_the_shared_state_is_away(line: Line) -> None:
+    line.is_down = False
+    bucket = Throttle(Limit("t", rate=1000, burst=100), clock=Clock())
+    assert is_granted(bucket)
+    line.is_down = True
+    assert is_granted(bucket, "another")
+
+    granted_of(bucket, bucket.limit.lease - 1)
+
+    assert bucket.leases["k"].tokens == 0
+    assert line.asked == 2
+
+
+def test_one_limit_that_is_away_leaves_the_others_alone(line: Line) -> None:
+    first, second = (Throttle(Limit(name, rate=1, burst=1), clock=Clock()) for name in ("first", "second"))
+    assert is_granted(first)
+    line.is_down = False
+
+    assert granted_of(second, 2) == 1
+
+
+def test_a_redis_that_does_not_answer_is_waited_for_once(db: None, settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        redis_at(settings, f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        bucket = Throttle(Limit("t", rate=1, burst=1), clock=Clock())
+        began = time.monotonic()
+
+        assert granted_of(bucket, 20) == 20
+
+        assert time.monotonic() - began < 3  # its time-out is a second
     throttle.redis_script.cache_clear()
 
 

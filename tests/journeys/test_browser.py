@@ -1,50 +1,14 @@
 """A person in a browser: sign in by link, find an error, resolve it, see it come back. With scripts and without."""
 
-import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Response, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.journeys.browser import DESK, PHONE, Complaints, visit
 from tests.journeys.server import Server
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
-
-DESK = ViewportSize(width=1280, height=800)
-PHONE = ViewportSize(width=390, height=844)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-NOTE_VIOLATIONS = """
-document.addEventListener("securitypolicyviolation", (event) => {
-  console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
-});
-"""
-
-
-@dataclass
-class Complaints:
-    """Everything a page was unhappy about."""
-
-    heard: list[str] = field(default_factory=list)
-
-    def listen(self, context: BrowserContext) -> None:
-        context.on("console", lambda said: self.heard.append(said.text) if said.type in ("error", "warning") else None)
-        context.on("weberror", lambda error: self.heard.append(str(error.error)))
-        context.on("requestfailed", lambda request: self.heard.append(f"{request.url} {request.failure}"))
-        context.on("response", self.look_at)
-
-    def look_at(self, response: Response) -> None:
-        if response.status >= 400:
-            self.heard.append(f"{response.status} {response.url}")
 
 
 @pytest.fixture
@@ -52,34 +16,8 @@ def complaints() -> Complaints:
     return Complaints()
 
 
-# Not a fixture of a wider scope: while Playwright's synchronous API is open, a running event loop is in this thread,
-# and Django refuses its database to every test that follows.
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-@contextmanager
-def visit(server: Server, complaints: Complaints, *, scripts: bool) -> Iterator[Page]:
-    """A page of a fresh browser, at the server's front door."""
-    with chromium() as browser:
-        context = browser.new_context(base_url=server.origin, viewport=DESK, java_script_enabled=scripts)
-        context.set_default_timeout(20_000)
-        if scripts:
-            context.add_init_script(NOTE_VIOLATIONS)
-        complaints.listen(context)
-        yield context.new_page()
-        context.close()
-
-
 def sign_in(page: Page, link: str) -> None:
-    page.goto(link)
+    page.goto(f"{link}?next=/errors")
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/errors")
     expect(page.get_by_role("heading", name="Errors", exact=True)).to_be_visible()

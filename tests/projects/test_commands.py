@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Role, User
 from projects.models import ApiToken, Project
-from projects.services import NewProject
+from projects.services.projects import NewProject
 from tests.factories import event_json, make_issue, make_user, post_signed
 
 

@@ -10,22 +10,23 @@ from django.conf import LazySettings
 from django.test import Client
 from django.utils import timezone
 
-from projects import queries, services
+from projects import queries
 from projects.models import DEFAULT_ID, ApiToken, IngestKey, Project
 from projects.scopes import SCOPES
-from projects.services import NewProject, ProjectInvalid, TokenInvalid
-from tests.factories import make_project, make_token, make_user
+from projects.services.projects import NewProject, ProjectInvalid, create_project, ensure_default
+from projects.services.tokens import NewToken, TokenInvalid, issue_token, note_token_use
+from tests.factories import make_project, make_token, make_user, regroup
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
 def create(**fields: Any) -> NewProject:
-    return services.create_project(**{"name": "Shop", "slug": "shop", "created_by": None, "now": NOW, **fields})
+    return create_project(**{"name": "Shop", "slug": "shop", "created_by": None, "now": NOW, **fields})
 
 
-def issue(project: Project, **fields: Any) -> services.NewToken:
+def issue(project: Project, **fields: Any) -> NewToken:
     defaults: dict[str, Any] = {"name": "ci", "scopes": ("errors:read",), "created_by": None, "now": NOW}
-    return services.issue_token(project=project, **{**defaults, **fields})
+    return issue_token(project=project, **{**defaults, **fields})
 
 
 # --- Projects ---------------------------------------------------------------------------------------------------
@@ -78,11 +79,11 @@ def test_a_name_is_trimmed_and_cut(db: None):
 
 
 def test_grouping_is_chosen_from_what_there_is(shop: NewProject):
-    services.choose_grouping(project_id=shop.project.pk, grouping="v2")
+    regroup(shop.project, "v2")
 
     assert queries.grouping_of(shop.project.pk) == "v2"
     with pytest.raises(ProjectInvalid):
-        services.choose_grouping(project_id=shop.project.pk, grouping="v3")
+        regroup(shop.project, "v3")
 
 
 # --- The default project ----------------------------------------------------------------------------------------
@@ -112,7 +113,7 @@ def test_its_key_is_the_configured_secret_else_the_variable_else_a_new_one(
     Project.objects.filter(pk=DEFAULT_ID).delete()
     with_config(settings, secret=secret, default_key=default_key)
 
-    services.ensure_default(now=NOW)
+    ensure_default(now=NOW)
 
     assert re.fullmatch(expected, IngestKey.objects.get(project_id=DEFAULT_ID).key)
 
@@ -121,7 +122,7 @@ def test_its_key_is_chosen_once(settings: LazySettings, default_project: Project
     before = default_project.keys.get().key
     with_config(settings, secret="n" * 40, default_key=None)
 
-    services.ensure_default(now=NOW)
+    ensure_default(now=NOW)
 
     assert [key.key for key in default_project.keys.all()] == [before]
 
@@ -230,7 +231,7 @@ def test_use_is_noted_at_most_once_a_minute(shop: NewProject):
     noted = []
 
     for second in (0, 30, 60, 61, 90, 122):
-        services.note_token_use(token, now=NOW + timedelta(seconds=second))
+        note_token_use(token, now=NOW + timedelta(seconds=second))
         token.refresh_from_db()
         assert token.last_used_at
         noted.append((token.last_used_at - NOW).seconds)

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from accounts.models import Role
-from accounts.services import issue_invite
+from accounts.services.invites import issue_invite
 from bloop_site.lib.output import print_json
 
 

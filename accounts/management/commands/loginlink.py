@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services import issue_login_link
+from accounts.services.links import issue_login_link
 from bloop_site.lib.output import print_json
 
 

@@ -13,7 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts.queries import oldest_admin
-from accounts.services import issue_login_link
+from accounts.services.links import issue_login_link
 
 
 class Command(BaseCommand):

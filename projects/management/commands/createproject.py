@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from bloop_site.lib.output import print_json
-from projects.services import ProjectInvalid, create_project
+from projects.services.projects import ProjectInvalid, create_project
 
 
 class Command(BaseCommand):

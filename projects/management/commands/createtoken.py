@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from bloop_site.lib.output import print_json
 from projects.models import Project
-from projects.services import TokenInvalid, issue_token
+from projects.services.tokens import TokenInvalid, issue_token
 
 
 class Command(BaseCommand):
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--expires-in-days", type=int)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = Project.objects.filter(slug=options["project_slug"]).first()
+        project = Project.objects.filter(slug=options["project_slug"], removing_at=None).first()
         if project is None:
             msg = "project not found"
             raise CommandError(msg)

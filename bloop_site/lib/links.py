@@ -1,0 +1,44 @@
+"""Addresses that differ from the page's own in a few query parameters: chips, pages, filters."""
+
+from dataclasses import dataclass
+
+from django.http import QueryDict
+
+from bloop_site.lib.pagination import Page
+
+
+@dataclass(frozen=True)
+class PageLinks:
+    """A page's figures and the addresses of its neighbours."""
+
+    number: int
+    pages: int
+    total: int
+    first: int
+    last: int
+    previous_url: str | None
+    next_url: str | None
+
+
+def with_query(query: QueryDict, **changes: str | None) -> str:
+    """`?…` with some parameters set or (None) removed; "?" when nothing is left, so that a link still leads here."""
+    copy = query.copy()
+    for name, value in changes.items():
+        if value is None:
+            copy.pop(name, None)
+        else:
+            copy[name] = value
+    return f"?{copy.urlencode()}"
+
+
+def page_links(query: QueryDict, page: Page) -> PageLinks:
+    """The page with links to the one before and the one after it, where there are such."""
+    return PageLinks(
+        number=page.number,
+        pages=page.pages,
+        total=page.total,
+        first=page.first,
+        last=page.last,
+        previous_url=with_query(query, page=str(page.number - 1)) if page.number > 1 else None,
+        next_url=with_query(query, page=str(page.number + 1)) if page.number < page.pages else None,
+    )

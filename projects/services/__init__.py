@@ -1,0 +1,1 @@
+"""What the projects app does: each module owns its transactions and is the only writer of its tables."""
