@@ -127,7 +127,8 @@ class SessionStore(SessionBase):
         if row is None or row.user_id is None or (row.last_seen_at and row.last_seen_at > now - SEEN_EVERY):
             return
         stale = Q(last_seen_at=None) | Q(last_seen_at__lte=now - SEEN_EVERY)
-        Session.objects.filter(stale, key_hash=row.key_hash).update(last_seen_at=now)
+        with transaction.atomic():  # a failure stays in here
+            Session.objects.filter(stale, key_hash=row.key_hash).update(last_seen_at=now)
 
 
 def signed_in(user: User) -> dict[str, str]:

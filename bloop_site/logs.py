@@ -10,6 +10,8 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+# What opens something, wherever it slipped in: Django logs the path of a request that fails, a link's included.
+SECRET = re.compile(r"(/auth/(?:link|invite)/|\binvite=|\bbloop_tk_|\bbloop_)[\w-]{16,}")
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -32,6 +34,11 @@ def rust_log_level(value: str) -> str | None:
     return found.group(1) if found else None
 
 
+def without_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """A processor: the event with the secrets in its texts cut off."""
+    return {name: SECRET.sub(r"\1…", value) if isinstance(value, str) else value for name, value in event.items()}
+
+
 def configure() -> None:
     """Set up logging and structlog for this process; safe to call again."""
     wants_json = settings.BLOOP.logging.format == "json" or (
@@ -48,6 +55,7 @@ def configure() -> None:
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                         structlog.processors.format_exc_info,
+                        without_secrets,
                         renderer,
                     ],
                     "foreign_pre_chain": SHARED,

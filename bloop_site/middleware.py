@@ -35,7 +35,7 @@ SITE_PREFLIGHT = {
 
 
 class RequestContextMiddleware:
-    """Puts a request id on every log line of the request; API answers are never cached (contract 9.3).
+    """Puts a request id on every log line of the request; answers of the API and the settings are never cached.
 
     Sets the length of an answer that is whole, so that it need not be sent in chunks.
     """
@@ -47,7 +47,7 @@ class RequestContextMiddleware:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=f"{random.getrandbits(64):016x}")
         response = self.get_response(request)
-        if is_api(request):
+        if is_api(request) or request.path_info.startswith("/settings/"):
             response.headers.setdefault("Cache-Control", "no-store")
         if isinstance(response, HttpResponse):
             response.headers.setdefault("Content-Length", str(len(response.content)))

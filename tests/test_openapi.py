@@ -204,7 +204,7 @@ def test_everything_the_docs_page_asks_for_is_our_own_and_there(client: Client):
     html = client.get("/v1/docs").content.decode()
 
     addresses = re.findall(r'(?:src|href)="([^"]+)"', html)
-    assert len(addresses) == 5  # icon, style sheet, three scripts
+    assert len(addresses) == 7  # icon, three style sheets, three scripts
     for address in addresses:
         assert address.startswith("/"), address
         answer = client.get(address)
@@ -212,5 +212,6 @@ def test_everything_the_docs_page_asks_for_is_our_own_and_there(client: Client):
         assert answer.getvalue(), address
 
 
+@pytest.mark.django_db
 def test_no_other_page_shares_the_exception_of_the_docs_page(client: Client):
     assert "sha256" not in client.get("/auth/login").headers["Content-Security-Policy"]

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from accounts.audit import Action, Actor, record
-from bloop_site.lib.db import skip_locked
+from bloop_site.lib.db import copy_back, skip_locked
 from bloop_site.lib.log import logger
 from bloop_site.lib.turn import write_turn
 from projects.models import DEFAULT_ID, ApiToken, IngestKey, InvitedTo, Membership, Project, Removal
@@ -20,6 +20,7 @@ log = logger("projects.removal")
 CHUNK_SECONDS = 0.02
 MIN_ROWS, FIRST_ROWS, MAX_ROWS = 10, 100, 400  # the most, because rows of the next table may cost more
 MAX_REST_SECONDS = 0.1
+CHUNKS_A_COPY = 16
 
 
 class DefaultProject(Exception):
@@ -42,9 +43,11 @@ class Pace:
     """How many rows a chunk has, from how long the last one took."""
 
     rows: int = FIRST_ROWS
+    chunks: int = 0
 
     def note(self, seconds: float) -> None:
         """Aim at CHUNK_SECONDS, growing by at most half: one lucky chunk proves little."""
+        self.chunks += 1
         wanted = self.rows * CHUNK_SECONDS / max(seconds, 0.000_1)
         self.rows = max(MIN_ROWS, min(int(wanted), int(self.rows * 1.5), MAX_ROWS))
 
@@ -133,6 +136,8 @@ def next_step(removal: Removal, search: Search, pace: Pace, *, now: datetime) ->
         return True
     took = remove_chunk(removal, found)
     pace.note(took)
+    if pace.chunks % CHUNKS_A_COPY == 0:
+        copy_back()
     time.sleep(min(took, MAX_REST_SECONDS))  # the others' turn
     return False
 

@@ -677,7 +677,7 @@ def test_head_answers_as_get_does_without_a_body(path: str, api: Client, shop: N
     assert head.headers.get("X-Total-Count") == got.headers.get("X-Total-Count")
 
 
-@pytest.mark.parametrize("path", ["/v1/unknown", "/v1/releases/1.0", "/v1/ingest/other", "/v1/projects/x"])
+@pytest.mark.parametrize("path", ["/v1/unknown", "/v1/releases/1.0", "/v1/ingest/other", "/v1/project/x"])
 def test_an_unknown_route_is_a_404_in_json(path: str, db: None):
     answer = ask("GET", path)
 

@@ -69,8 +69,7 @@ def visit(
         context = browser.new_context(base_url=server.origin, viewport=DESK, java_script_enabled=scripts)
         context.set_default_timeout(20_000)
         if scripts:
-            context.add_init_script(NOTE_VIOLATIONS)
-            context.add_init_script("" if offers else NO_OFFERS)
+            context.add_init_script(NOTE_VIOLATIONS if offers else NOTE_VIOLATIONS + NO_OFFERS)
         if complaints:
             complaints.listen(context)
         yield context.new_page()

@@ -55,7 +55,7 @@ EVIL = (  # as they stand in the query or the form, after decoding
     ".evil.example",
     "http://[evil.example/",
     "//[evil.example",
-    "/" * 5000 + "evil.example",
+    "/" * 2000 + "evil.example",
 )
 HOME = "http://testserver"
 
