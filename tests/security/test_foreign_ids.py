@@ -93,7 +93,7 @@ def test_removing_a_passkey_signs_nobody_else_out(world: World):
     ["DELETE /v1/tokens/{}", "POST /settings/tokens/{}/revoke"],
 )
 def test_a_token_out_of_sight_is_not_there(request_line: str, caller: str, world: World):
-    form = {} if "settings" in request_line else None
+    form: dict[str, Any] | None = {} if "settings" in request_line else None
 
     theirs = world.knock(Row("x", request_line.format("{token}"), {}, form=form), caller)
     nobodys = world.knock(Row("x", request_line.format(NOBODYS), {}, form=form), caller)
@@ -145,7 +145,9 @@ def test_a_key_is_ended_through_no_other_project(world: World):
     answer = world.knock(Row("x", "POST /settings/projects/other/key/{shop_key_id}/end", {}, form={}), "neighbour")
 
     assert answer.status_code == 302
-    assert IngestKey.objects.get(pk=key.pk).expires_at.year == 2099
+    expires_at = IngestKey.objects.get(pk=key.pk).expires_at
+    assert expires_at is not None
+    assert expires_at.year == 2099
 
 
 def test_a_member_is_taken_out_of_no_other_project(world: World):

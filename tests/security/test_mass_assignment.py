@@ -101,6 +101,7 @@ def test_a_new_token_is_what_was_asked_for_and_opens_what_it_says(world: World):
         ["errors:read"],
     )
     assert (row.revoked_at, row.last_used_at) == (None, None)
+    assert row.expires_at is not None
     assert (row.expires_at - row.created_at).days == 1
     assert Client(headers={"Authorization": "Bearer bloop_tk_of-my-own"}).get("/v1/errors").status_code == 401
 

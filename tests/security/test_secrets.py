@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -147,7 +147,7 @@ ACTS = [
 
 
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """Everything that Bloop prints when its level is debug, as `RUST_LOG=debug` sets it."""
     printed = io.StringIO()
     monkeypatch.setenv("RUST_LOG", "debug")
