@@ -97,6 +97,7 @@ def continue_removal(*, removal_id: int, now: datetime, seconds: float) -> bool:
                 return True
         except (RowsCameIn, IntegrityError):
             search = Search(removal.project_id)
+            time.sleep(MAX_REST_SECONDS)  # should the same happen again and again, not as fast as it can
         if time.monotonic() >= ends:
             return False
 
