@@ -45,8 +45,9 @@ class SessionStore(SessionBase):
         return {**data, **signed_in(self.row.user)} if self.row.user else data
 
     def reload(self) -> None:
-        """Read the row again at the next access: another request may have changed it."""
+        """Read the row again at the next access, as another request may have changed it; drop what was not written."""
         vars(self).pop("_session_cache", None)
+        self.modified = False
 
     def exists(self, session_key: str) -> bool:
         return Session.objects.filter(key_hash=hashed(session_key)).exists()

@@ -103,7 +103,7 @@ def audit_row(entry: AuditEntry, query: QueryDict) -> AuditRow:
         action=LABELS.get(entry.action, entry.action.replace("_", " ").capitalize()),
         target=entry.target,
         address=entry.address,
-        detail=[detail_words(name, value, action=entry.action) for name, value in entry.detail.items()],
+        detail=[detail_words(name, value, action=entry.action) for name, value in sorted(entry.detail.items())],
     )
 
 

@@ -133,7 +133,7 @@ def test_the_button_works_while_the_browser_offers_a_passkey(team: Server):
         device.send("setAutomaticPresenceSimulation", enabled=False)  # nobody takes the offer up
         page.add_init_script(NOTE_REQUESTS)
         page.goto("/auth/login")
-        page.wait_for_function("window.asked?.includes('conditional')")
+        wait_until(lambda: page.evaluate("window.asked?.includes('conditional')"), what="the browser's offer")
 
         device.send("setAutomaticPresenceSimulation", enabled=True)
         page.get_by_role("button", name="Sign in with a passkey").click()
