@@ -249,7 +249,7 @@ def timestamp_of(value: Any, *, now_ms: int) -> int:
         return now_ms
     if type(value) not in (int, float):
         raise EventInvalid("timestamp must be a number")
-    milliseconds = to_milliseconds(value)
+    milliseconds = to_milliseconds(value) if value > 0 else 0
     return milliseconds if 0 < milliseconds <= now_ms + DAY_MS else now_ms
 
 

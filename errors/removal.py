@@ -3,38 +3,76 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from errors.models import Aggregate, Event, HourlyCount, Issue, MinuteCount, ProjectHourlyCount, Transition
+from errors.models import (
+    Aggregate,
+    Event,
+    HourlyCount,
+    Issue,
+    Merge,
+    MinuteCount,
+    Note,
+    ProjectHourlyCount,
+    Release,
+    ReleaseHourlyCount,
+    SearchWords,
+    SourceMap,
+    Transition,
+)
 
-OF_ISSUES = (Event, Transition, HourlyCount, Aggregate)
-OF_PROJECT = (ProjectHourlyCount, MinuteCount)
-Table: TypeAlias = type[Event | Transition | HourlyCount | Aggregate | ProjectHourlyCount | MinuteCount | Issue]
+OF_ISSUES = (Event, Transition, Note, Merge, SearchWords, HourlyCount, Aggregate)
+OF_RELEASES = (ReleaseHourlyCount,)
+OF_PROJECT = (Release, SourceMap, ProjectHourlyCount, MinuteCount)
+Table: TypeAlias = type[
+    Event
+    | Transition
+    | Note
+    | Merge
+    | SearchWords
+    | HourlyCount
+    | Aggregate
+    | ReleaseHourlyCount
+    | Release
+    | SourceMap
+    | ProjectHourlyCount
+    | MinuteCount
+    | Issue
+]
+Condition: TypeAlias = tuple[Table, dict[str, object]]
 Rows: TypeAlias = list[tuple[Table, list[int]]]
 
 
 class ErrorsRemover:
     """Everything `errors` keeps (`projects.removal.Remover`)."""
 
-    tables: Sequence[str] = tuple(f"errors.{model.__name__}" for model in (*OF_ISSUES, *OF_PROJECT, Issue))
+    tables: Sequence[str] = tuple(
+        f"errors.{model.__name__}" for model in (*OF_ISSUES, *OF_RELEASES, *OF_PROJECT, Issue)
+    )
     holds_keys = True
 
     def count(self, project_id: str) -> int:
         """All rows, counted in indexes."""
-        of_issues = sum(model.objects.filter(issue__project_id=project_id).count() for model in OF_ISSUES)
-        of_project = sum(model.objects.filter(project_id=project_id).count() for model in OF_PROJECT)
-        return of_issues + of_project + Issue.objects.filter(project_id=project_id).count()
+        of_issues: list[Condition] = [(model, {"issue__project_id": project_id}) for model in OF_ISSUES]
+        found = (model.objects.filter(**condition) for model, condition in [*of_issues, *self.of_project(project_id)])
+        return sum(rows.count() for rows in found) + Issue.objects.filter(project_id=project_id).count()
+
+    def of_project(self, project_id: str) -> list[Condition]:
+        """What hangs on no issue, each table before those it points to."""
+        of_releases: list[Condition] = [(model, {"release__project_id": project_id}) for model in OF_RELEASES]
+        own: list[Condition] = [(model, {"project_id": project_id}) for model in OF_PROJECT]
+        return of_releases + own
 
     def find(self, project_id: str, *, limit: int) -> Rows:
         """Up to `limit` rows: what hangs on some issues, then these issues; the project's own counts at the end."""
         issues = list(Issue.objects.filter(project_id=project_id).values_list("pk", flat=True)[:limit])
         if not issues:
-            return self.take([(model, {"project_id": project_id}) for model in OF_PROJECT], limit=limit)
+            return self.take(self.of_project(project_id), limit=limit)
         rows = self.take([(model, {"issue_id__in": issues}) for model in OF_ISSUES], limit=limit)
         room = limit - sum(len(ids) for _, ids in rows)
         # An issue goes in a chunk that has room for all that hangs on it: what is left then is found with it. It has
-        # nine indexes and four tables to look into, so there is room for fewer.
+        # a dozen indexes and as many tables to look into, so there is room for fewer.
         return [*rows, (Issue, issues[: max(1, room // 4)])] if room else rows
 
-    def take(self, sources: Sequence[tuple[Table, dict[str, object]]], *, limit: int) -> Rows:
+    def take(self, sources: Sequence[Condition], *, limit: int) -> Rows:
         """The ids of up to `limit` rows of these tables, in their order."""
         rows: Rows = []
         for model, condition in sources:

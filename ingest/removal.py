@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from ingest.models import BufferedPayload, DeadPayload
+from ingest.models import BufferedPayload, DeadPayload, RefusedCount
 
-Table: TypeAlias = type[BufferedPayload] | type[DeadPayload]
+Table: TypeAlias = type[BufferedPayload] | type[DeadPayload] | type[RefusedCount]
 Rows: TypeAlias = tuple[Table, list[int]]
-TABLES: tuple[Table, ...] = (BufferedPayload, DeadPayload)
+TABLES: tuple[Table, ...] = (BufferedPayload, DeadPayload, RefusedCount)
 
 
 class PayloadRemover:
-    """Both tables of `ingest` (`projects.removal.Remover`).
+    """The tables of `ingest` (`projects.removal.Remover`).
 
     They have no index on the project, for every row would pay for it; so `find` reads all of them, outside any lock.
     A payload that comes in later is dropped by whoever folds it.

@@ -79,6 +79,62 @@ class Removal(models.Model):
         return f"removal of {self.name}"
 
 
+class RetentionPolicy(models.Model):
+    """For how many days rows are kept: a project's own, or, where `project` is null, what holds for all others.
+
+    Null days: not set here (contract 3.4 has the order: project, then global, then the configuration).
+    """
+
+    project = models.OneToOneField(Project, null=True, on_delete=models.CASCADE, related_name="retention")
+    raw_events_days = models.PositiveIntegerField(null=True)
+    hourly_counts_days = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                models.Value(1), name="retention_global_once", condition=models.Q(project__isnull=True)
+            ),
+            models.CheckConstraint(
+                name="retention_raw_in_bounds",
+                condition=models.Q(raw_events_days=None) | models.Q(raw_events_days__range=(1, 3650)),
+            ),
+            models.CheckConstraint(
+                name="retention_hourly_in_bounds",
+                condition=models.Q(hourly_counts_days=None) | models.Q(hourly_counts_days__range=(1, 3650)),
+            ),
+            models.CheckConstraint(
+                name="retention_hourly_is_global", condition=models.Q(project=None) | models.Q(hourly_counts_days=None)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"retention of {self.project_id or 'all'}"
+
+
+class PurgeRun(models.Model):
+    """One pass of retention: what there was to remove, what is gone; `removed` by the name of its purger."""
+
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    rows_total = models.BigIntegerField(default=0)
+    rows_removed = models.BigIntegerField(default=0)
+    removed = models.JSONField(default=dict)
+    bytes_returned = models.BigIntegerField(default=0)
+    failure = models.TextField(default="")
+
+    class Meta:
+        constraints = (
+            # One at a time, whoever asks.
+            models.UniqueConstraint(
+                models.Value(1), name="purge_one_at_a_time", condition=models.Q(finished_at__isnull=True)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"purge of {self.started_at}"
+
+
 class IngestKey(models.Model):
     """A project's API key: identifier and HMAC secret at once (contract 1.1), so it is kept as it is."""
 

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 # Few rows each; they go at once, in the transaction that takes the project away (`projects.services.removal`).
-AT_ONCE = ("projects.IngestKey", "projects.ApiToken", "projects.Membership", "projects.InvitedTo")
+AT_ONCE = (
+    "projects.IngestKey",
+    "projects.ApiToken",
+    "projects.Membership",
+    "projects.InvitedTo",
+    "projects.RetentionPolicy",
+)
 # Records of what was done, which outlive the project.
 KEPT = ("projects.Removal", "accounts.AuditEntry")
 

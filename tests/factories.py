@@ -15,7 +15,8 @@ from accounts.models import Passkey, Role, User
 from bloop_site.lib.clock import now_ms
 from errors.contract import Limits, parse_event
 from errors.models import Issue
-from errors.services.record import Received, record_events
+from errors.services.record import record_events
+from errors.services.tallies import Received
 from ingest.flush import flush_all
 from projects.models import Membership, Project
 from projects.services.projects import NewProject, choose_grouping, create_project

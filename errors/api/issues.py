@@ -12,7 +12,7 @@ from bloop_site.lib.api import ApiError
 from bloop_site.lib.clock import HOUR_MS, now_ms
 from errors.api import schema, serializers
 from errors.models import Issue
-from errors.queries import aggregates, events, history, issues, stats, trends
+from errors.queries import aggregates, events, groups, history, issues, stats, trends
 from errors.queries.issues import SORTS, IssueFilter, IssueRow
 from errors.services.status import Actor, IssueGone, change_status
 from projects.models import ApiToken
@@ -119,7 +119,7 @@ def add_trends(rows: list[dict[str, Any]], issue_ids: list[int]) -> None:
     """Give each row its issue's last 24 clock hours, dense, in one query."""
     now = now_ms()
     start = trends.first_hour(hours=TREND_HOURS, now_ms=now)
-    hourly = issues.hourly_of(issue_ids, hours=TREND_HOURS, now_ms=now)
+    hourly = issues.hourly_of(groups.shown_by(issue_ids), hours=TREND_HOURS, now_ms=now)
     for row, issue_id in zip(rows, issue_ids, strict=True):
         row["trend"] = [
             {"hour_bucket": start + index * HOUR_MS, "count": count} for index, count in enumerate(hourly[issue_id])
@@ -156,7 +156,7 @@ class TrendView(ErrorsView):
     )
     def get(self, request: Request, fingerprint: str) -> Response:
         hours = checked(serializers.TrendQuery, request)["hours"]
-        ids = [issue.pk for issue in issues.issues_with(self.reach(request), fingerprint)]
+        ids = list(groups.shown_by([issue.pk for issue in issues.issues_with(self.reach(request), fingerprint)]))
         points = trends.sparse_issue_hours(ids, since_ms=now_ms() - hours * HOUR_MS)
         return Response(serializers.TrendPointSerializer(points, many=True).data)
 

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+LISTED = Q(merged_into__isnull=True)
+
 
 class Status(models.TextChoices):
     UNRESOLVED = "unresolved", "Unresolved"
@@ -20,6 +22,14 @@ class Issue(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.UNRESOLVED)
     status_changed_ms = models.BigIntegerField(null=True)
     regressed_ms = models.BigIntegerField(null=True)
+    # A mute may end by itself: at a time, or with the event that brings the issue's total to a number.
+    muted_until_ms = models.BigIntegerField(null=True)
+    muted_until_count = models.BigIntegerField(null=True)
+    # Resolved "in the next release": only an event of a release that first appeared later is a regression.
+    in_next_release = models.BooleanField(default=False, db_default=False)
+    # The issue that shows this one's events and owns its status. That one's counts hold both (errors.services.merge).
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="merged", db_index=False)
+    first_release = models.TextField(default="", db_default="")
     error_type = models.TextField()
     message = models.TextField()
     source = models.CharField(max_length=32)
@@ -38,17 +48,45 @@ class Issue(models.Model):
             models.CheckConstraint(
                 name="issue_regressed_is_open", condition=Q(regressed_ms=None) | Q(status=Status.UNRESOLVED)
             ),
+            models.CheckConstraint(
+                name="issue_mute_that_ends_is_muted",
+                condition=Q(muted_until_ms=None, muted_until_count=None) | Q(status=Status.MUTED),
+            ),
+            models.CheckConstraint(
+                name="issue_in_next_release_is_resolved", condition=Q(in_next_release=False) | Q(status=Status.RESOLVED)
+            ),
+            models.CheckConstraint(
+                name="issue_not_merged_into_itself", condition=Q(merged_into=None) | ~Q(merged_into=F("id"))
+            ),
         )
         indexes = (
-            # The list, one index for each order, within a project and over all of them.
-            models.Index(F("project"), F("status"), F("last_seen_ms").desc(), F("id").desc(), name="issue_by_status"),
-            models.Index(F("project"), F("last_seen_ms").desc(), F("id").desc(), name="issue_by_last_seen"),
-            models.Index(F("project"), F("first_seen_ms").desc(), F("id").desc(), name="issue_by_first_seen"),
-            models.Index(F("project"), F("total_count").desc(), F("id").desc(), name="issue_by_count"),
-            models.Index(F("status"), F("last_seen_ms").desc(), F("id").desc(), name="issue_all_by_status"),
-            models.Index(F("last_seen_ms").desc(), F("id").desc(), name="issue_all_by_last_seen"),
-            models.Index(F("first_seen_ms").desc(), F("id").desc(), name="issue_all_by_first_seen"),
-            models.Index(F("total_count").desc(), F("id").desc(), name="issue_all_by_count"),
+            # The list, one index for each order, within a project and over all of them; merged issues are not listed.
+            models.Index(
+                F("project"),
+                F("status"),
+                F("last_seen_ms").desc(),
+                F("id").desc(),
+                name="issue_by_status",
+                condition=LISTED,
+            ),
+            models.Index(
+                F("project"), F("last_seen_ms").desc(), F("id").desc(), name="issue_by_last_seen", condition=LISTED
+            ),
+            models.Index(
+                F("project"), F("first_seen_ms").desc(), F("id").desc(), name="issue_by_first_seen", condition=LISTED
+            ),
+            models.Index(
+                F("project"), F("total_count").desc(), F("id").desc(), name="issue_by_count", condition=LISTED
+            ),
+            models.Index(
+                F("status"), F("last_seen_ms").desc(), F("id").desc(), name="issue_all_by_status", condition=LISTED
+            ),
+            models.Index(F("last_seen_ms").desc(), F("id").desc(), name="issue_all_by_last_seen", condition=LISTED),
+            models.Index(F("first_seen_ms").desc(), F("id").desc(), name="issue_all_by_first_seen", condition=LISTED),
+            models.Index(F("total_count").desc(), F("id").desc(), name="issue_all_by_count", condition=LISTED),
+            models.Index(F("project"), F("first_release"), name="issue_by_first_release", condition=LISTED),
+            models.Index(fields=["merged_into"], name="issue_merged", condition=Q(merged_into__isnull=False)),
+            models.Index(fields=["muted_until_ms"], name="issue_mute_ends", condition=Q(muted_until_ms__isnull=False)),
             # The API asks for a fingerprint without naming a project.
             models.Index(fields=["fingerprint"], name="issue_by_fingerprint"),
         )
@@ -91,6 +129,7 @@ class Event(models.Model):
         indexes = (
             models.Index(fields=["issue", "id"], name="event_of_issue"),  # samples: newest by arrival
             models.Index(F("issue"), F("timestamp_ms").desc(), name="event_by_time"),  # occurrences (contract 4.4)
+            models.Index(fields=["project", "received_ms"], name="event_by_age"),  # retention
         )
 
     def __str__(self) -> str:
@@ -102,14 +141,28 @@ class Transition(models.Model):
 
     class Cause(models.TextChoices):
         CALL = "call", "Someone asked for it"
+        UNDO = "undo", "Someone took a change back"
         REGRESSION = "regression", "A new event of a resolved issue"
+        MUTE_ENDED = "mute_ended", "The mute ran out"
 
     issue = models.ForeignKey(Issue, on_delete=models.CASCADE, related_name="transitions", db_index=False)
+    project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)
     old_status = models.CharField(max_length=10, choices=Status.choices)
     new_status = models.CharField(max_length=10, choices=Status.choices)
     cause = models.CharField(max_length=10, choices=Cause.choices)
+    # What the new status was given with; as the issue's own columns.
+    muted_until_ms = models.BigIntegerField(null=True)
+    muted_until_count = models.BigIntegerField(null=True)
+    in_next_release = models.BooleanField(default=False, db_default=False)
+    # The same of the old status, for undo.
+    was_muted_until_ms = models.BigIntegerField(null=True)
+    was_muted_until_count = models.BigIntegerField(null=True)
+    was_in_next_release = models.BooleanField(default=False, db_default=False)
+    was_regressed_ms = models.BigIntegerField(null=True)
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     token_name = models.CharField(max_length=100, null=True)
+    bulk = models.ForeignKey("BulkChange", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    undone = models.BooleanField(default=False, db_default=False)
     release = models.TextField(null=True)
     changed_ms = models.BigIntegerField()
 
@@ -119,9 +172,15 @@ class Transition(models.Model):
                 name="transition_status_known",
                 condition=Q(old_status__in=Status.values) & Q(new_status__in=Status.values),
             ),
-            models.CheckConstraint(name="transition_cause_known", condition=Q(cause__in=["call", "regression"])),
+            models.CheckConstraint(
+                name="transition_cause_known", condition=Q(cause__in=["call", "undo", "regression", "mute_ended"])
+            ),
         )
-        indexes = (models.Index(fields=["issue", "-id"], name="transition_of_issue"),)  # history, newest first
+        indexes = (
+            models.Index(fields=["issue", "-id"], name="transition_of_issue"),  # history, newest first
+            models.Index(fields=["project", "changed_ms"], name="transition_by_time"),  # what a release resolved
+            models.Index(fields=["bulk", "id"], name="transition_of_bulk", condition=Q(bulk__isnull=False)),
+        )
 
     def __str__(self) -> str:
         return f"{self.old_status} -> {self.new_status}"

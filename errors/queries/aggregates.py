@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet, Sum
 
 from errors.models import Aggregate, Issue
+from errors.queries.groups import group_ids, shown_by
 from errors.queries.issues import SORTS, IssueFilter, matching
 from projects.access import Reach
 
@@ -43,10 +44,14 @@ def aggregate_list(reach: Reach, filters: IssueFilter) -> QuerySet[Aggregate]:
 
 
 def aggregates_of(issues: Sequence[Issue]) -> list[Aggregate]:
-    """Every aggregate of the issues, in the order of the issues, of each the latest seen first."""
+    """Every aggregate of the issues, in the order of the issues, of each the latest seen first.
+
+    Those of merged issues stand with the issue that shows them, under their own fingerprint.
+    """
     place = {issue.pk: index for index, issue in enumerate(issues)}
-    rows = Aggregate.objects.filter(issue__in=place).select_related("issue").order_by("-last_seen_ms", "-id")
-    return sorted(rows, key=lambda row: place[row.issue_id])
+    owners = shown_by(list(place))
+    rows = Aggregate.objects.filter(issue__in=owners).select_related("issue").order_by("-last_seen_ms", "-id")
+    return sorted(rows, key=lambda row: place[owners[row.issue_id]])
 
 
 def release_errors(reach: Reach, release: str) -> QuerySet[Aggregate]:
@@ -56,15 +61,16 @@ def release_errors(reach: Reach, release: str) -> QuerySet[Aggregate]:
 
 def breakdown(issue: Issue) -> list[AggregateRow]:
     """An issue by release and environment, the latest seen first, at most 100 rows."""
-    rows = Aggregate.objects.filter(issue=issue).order_by("-last_seen_ms", "-id")[:MAX_BREAKDOWN]
+    places = Aggregate.objects.filter(issue__in=group_ids(issue)).values("release", "environment")
+    rows = places.annotate(count=Sum("total_count"), first=Min("first_seen_ms"), last=Max("last_seen_ms"))
     return [
         AggregateRow(
-            release=row.release,
-            environment=row.environment,
-            count=row.total_count,
-            share=row.total_count / issue.total_count,
-            first_seen_ms=row.first_seen_ms,
-            last_seen_ms=row.last_seen_ms,
+            release=row["release"],
+            environment=row["environment"],
+            count=row["count"],
+            share=row["count"] / issue.total_count,
+            first_seen_ms=row["first"],
+            last_seen_ms=row["last"],
         )
-        for row in rows
+        for row in rows.order_by("-last", "release", "environment")[:MAX_BREAKDOWN]
     ]

@@ -1,29 +1,38 @@
 """Occurrences and samples of issues."""
 
 from collections.abc import Sequence
-from itertools import islice
 
 from django.conf import settings
 from django.db.models import QuerySet
 
 from errors.models import Event, Issue
-from errors.queries.issues import issues_in
+from errors.queries.groups import group_ids, shown_by
+from errors.queries.issues import issues_with
 from projects.access import Reach
 
 
 def samples_of(issue: Issue) -> list[Event]:
     """The newest few occurrences, newest first (docs/decisions/0002); as many as `pipeline.sample_reservoir_size`."""
-    newest = Event.objects.filter(issue=issue).select_related("issue").order_by("-id")
-    return list(newest[: settings.BLOOP.pipeline.sample_reservoir_size])
+    size = settings.BLOOP.pipeline.sample_reservoir_size
+    return sorted(newest_of(group_ids(issue), limit=size), key=lambda event: event.pk, reverse=True)[:size]
+
+
+def newest_of(issue_ids: Sequence[int], *, limit: int) -> list[Event]:
+    """The newest `limit` occurrences of each issue: each from its end of an index, however many there are."""
+    found: list[Event] = []
+    for issue_id in issue_ids:
+        found += Event.objects.filter(issue=issue_id).select_related("issue").order_by("-id")[:limit]
+    return found
 
 
 def samples_of_all(issues: Sequence[Issue], *, limit: int = 10) -> list[Event]:
     """The newest samples over several issues, newest first."""
-    found = [event for issue in islice(issues, limit) for event in samples_of(issue)]
+    ids = shown_by([issue.pk for issue in issues[:limit]])
+    found = newest_of(list(ids), limit=settings.BLOOP.pipeline.sample_reservoir_size)
     return sorted(found, key=lambda event: (event.received_ms, event.pk), reverse=True)[:limit]
 
 
 def occurrences(reach: Reach, fingerprint: str) -> QuerySet[Event]:
     """Raw events of a fingerprint by client time, newest first (contract 4.4)."""
-    ids = list(issues_in(reach).filter(fingerprint=fingerprint).values_list("pk", flat=True))
+    ids = shown_by([issue.pk for issue in issues_with(reach, fingerprint)])
     return Event.objects.filter(issue_id__in=ids).select_related("issue").order_by("-timestamp_ms", "-id")

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from errors.models import Issue, Transition
+from errors.queries.groups import shown_by
 
 MAX_TIMELINE = 100
+PEOPLE = (Transition.Cause.CALL, Transition.Cause.UNDO)
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class TimelineEntry:
 
 def transitions_of(issues: Sequence[Issue]) -> QuerySet[Transition]:
     """Every status change of the issues, newest first, the issue and who made it loaded."""
-    return Transition.objects.filter(issue__in=issues).select_related("issue", "changed_by").order_by("-id")
+    ids = shown_by([issue.pk for issue in issues])
+    return Transition.objects.filter(issue__in=ids).select_related("issue", "changed_by").order_by("-id")
 
 
 def timeline(issue: Issue) -> list[TimelineEntry]:
@@ -51,4 +54,4 @@ def actor_of(change: Transition) -> str:
     name = change.changed_by.username if change.changed_by else ""
     if change.token_name:
         return f"{name or 'someone'} with token {change.token_name}"
-    return name or ("a new event" if change.cause == Transition.Cause.REGRESSION else "a removed user")
+    return name or ("a removed user" if change.cause in PEOPLE else "")

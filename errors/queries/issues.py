@@ -1,7 +1,7 @@
 """The list of issues and one issue, as the dashboard shows them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -10,6 +10,8 @@ from django.urls import reverse
 from bloop_site.lib.clock import HOUR_MS
 from bloop_site.lib.pagination import Page, page_of
 from errors.models import Aggregate, HourlyCount, Issue
+from errors.models.issues import LISTED
+from errors.queries.groups import shown, shown_by
 from errors.queries.trends import first_hour
 from projects.access import Reach
 
@@ -72,8 +74,8 @@ class IssuePage:
 
 
 def issues_in(reach: Reach) -> QuerySet[Issue]:
-    """The issues of the reachable projects."""
-    issues = Issue.objects.all()
+    """The listed issues of the reachable projects: those that are not merged into another."""
+    issues = Issue.objects.filter(LISTED)
     return issues if reach.project_ids is None else issues.filter(project_id__in=reach.project_ids)
 
 
@@ -83,7 +85,7 @@ def filtered_issues(reach: Reach, filters: IssueFilter) -> QuerySet[Issue]:
     if filters.status:
         issues = issues.filter(status=filters.status)
     if filters.release or filters.environment:
-        places = Aggregate.objects.filter(issue=OuterRef("pk"))
+        places = Aggregate.objects.filter(Q(issue=OuterRef("pk")) | Q(issue__merged_into=OuterRef("pk")))
         if filters.release:
             places = places.filter(release=filters.release)
         if filters.environment:
@@ -109,7 +111,7 @@ def matching(filters: IssueFilter) -> Q:
 
 
 def issue_page(reach: Reach, filters: IssueFilter, *, wanted: str | None, size: int, now_ms: int) -> IssuePage:
-    """One page of the list, in four queries however many rows: count, issues, places, hours.
+    """One page of the list, in five queries however many rows: count, issues, merged ones, places, hours.
 
     wanted: the page number as the query string has it.
     """
@@ -120,11 +122,11 @@ def issue_page(reach: Reach, filters: IssueFilter, *, wanted: str | None, size: 
 
 
 def rows_of(issues: Iterable[Issue], *, now_ms: int) -> list[IssueRow]:
-    """Issues with their places and sparkline, two queries for all of them."""
+    """Issues with their places and sparkline, three queries for all of them."""
     listed = list(issues)
-    ids = [issue.pk for issue in listed]
-    places = places_of(ids)
-    hours = hourly_of(ids, hours=SPARK_HOURS, now_ms=now_ms)
+    owners = shown_by([issue.pk for issue in listed])
+    places = places_of(owners)
+    hours = hourly_of(owners, hours=SPARK_HOURS, now_ms=now_ms)
     return [row_of(issue, places=places[issue.pk], hourly=hours[issue.pk]) for issue in listed]
 
 
@@ -136,12 +138,15 @@ class Places:
     environments: tuple[str, ...] = ()
 
 
-def places_of(issue_ids: Sequence[int]) -> defaultdict[int, Places]:
-    """Releases and environments of each issue, the latest seen first, at most 50 of each."""
+def places_of(owners: Mapping[int, int]) -> defaultdict[int, Places]:
+    """Releases and environments of each issue, the latest seen first, at most 50 of each.
+
+    owners: from issue ids to the ids of those that show them (`groups.shown_by`); the latter are answered.
+    """
     found: defaultdict[int, tuple[dict[str, None], dict[str, None]]] = defaultdict(lambda: ({}, {}))
-    rows = Aggregate.objects.filter(issue_id__in=issue_ids).order_by("-last_seen_ms", "-id")
+    rows = Aggregate.objects.filter(issue_id__in=owners).order_by("-last_seen_ms", "-id")
     for issue_id, release, environment in rows.values_list("issue_id", "release", "environment"):
-        releases, environments = found[issue_id]
+        releases, environments = found[owners[issue_id]]
         if len(releases) < MAX_NAMES:
             releases[release] = None
         if len(environments) < MAX_NAMES:
@@ -149,15 +154,18 @@ def places_of(issue_ids: Sequence[int]) -> defaultdict[int, Places]:
     return defaultdict(Places, {key: Places(tuple(releases), tuple(names)) for key, (releases, names) in found.items()})
 
 
-def hourly_of(issue_ids: Sequence[int], *, hours: int, now_ms: int) -> defaultdict[int, tuple[int, ...]]:
-    """Events per hour of each issue over the last `hours` clock hours, the running one last, gaps as zero."""
+def hourly_of(owners: Mapping[int, int], *, hours: int, now_ms: int) -> defaultdict[int, tuple[int, ...]]:
+    """Events per hour of each issue over the last `hours` clock hours, the running one last, gaps as zero.
+
+    owners: as `places_of`.
+    """
     start = first_hour(hours=hours, now_ms=now_ms)
     counts: defaultdict[int, list[int]] = defaultdict(lambda: [0] * hours)
-    rows = HourlyCount.objects.filter(issue_id__in=issue_ids, hour_ms__gte=start)
+    rows = HourlyCount.objects.filter(issue_id__in=owners, hour_ms__gte=start)
     for issue_id, hour_ms, count in rows.values_list("issue_id", "hour_ms", "count"):
         index = (hour_ms - start) // HOUR_MS
         if index < hours:
-            counts[issue_id][index] += count
+            counts[owners[issue_id]][index] += count
     return defaultdict(lambda: (0,) * hours, {key: tuple(values) for key, values in counts.items()})
 
 
@@ -186,14 +194,23 @@ def row_of(issue: Issue, *, places: Places, hourly: tuple[int, ...]) -> IssueRow
 
 
 def find_issue(*, project_id: str, fingerprint: str) -> Issue | None:
-    """The issue with this fingerprint, its project loaded."""
-    return Issue.objects.select_related("project").filter(project_id=project_id, fingerprint=fingerprint).first()
+    """The issue with this fingerprint, or the one it is merged into, its project loaded."""
+    issues = Issue.objects.select_related("project", "merged_into__project")
+    found = issues.filter(project_id=project_id, fingerprint=fingerprint).first()
+    return found and (found.merged_into or found)
 
 
 def issues_with(reach: Reach, fingerprint: str) -> list[Issue]:
-    """The reachable issues with this fingerprint, at most one a project, the newest project first."""
-    issues = issues_in(reach).filter(fingerprint=fingerprint).select_related("project")
-    return list(issues.order_by("-project__created_at", "project_id"))
+    """The reachable issues with this fingerprint, at most one a project, the newest project first.
+
+    One that is merged into another stands for that one.
+    """
+    issues = Issue.objects.filter(fingerprint=fingerprint)
+    if reach.project_ids is not None:
+        issues = issues.filter(project_id__in=reach.project_ids)
+    return shown(
+        issues.select_related("project", "merged_into__project").order_by("-project__created_at", "project_id")
+    )
 
 
 def has_any_issue(reach: Reach) -> bool:

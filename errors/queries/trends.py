@@ -7,6 +7,7 @@ from django.db.models import Min, QuerySet, Sum
 
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, hour_of, minute_of
 from errors.models import Aggregate, HourlyCount, Issue, MinuteCount, ProjectHourlyCount
+from errors.queries.groups import group_ids
 from projects.access import Reach
 
 MAX_MARKS = 12
@@ -85,9 +86,10 @@ def project_trend(reach: Reach, *, hours: int, now_ms: int, environment: str = "
 def issue_trend(issue: Issue, *, hours: int, now_ms: int) -> Trend:
     """The trend of one issue, with the releases that first had it in the window."""
     start = first_hour(hours=hours, now_ms=now_ms)
-    sparse = sparse_issue_hours([issue.pk], since_ms=start)
+    ids = group_ids(issue)
+    sparse = sparse_issue_hours(ids, since_ms=start)
     firsts = (
-        Aggregate.objects.filter(issue=issue)
+        Aggregate.objects.filter(issue__in=ids)
         .values("release")
         .annotate(first=Min("first_seen_ms"))
         .filter(first__gte=start)

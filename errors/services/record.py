@@ -5,34 +5,43 @@ that several workers may touch are written in a fixed order (issues sorted, then
 project's own rollups), so that on PostgreSQL they wait for each other and never in a circle.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter, itemgetter
 from typing import Any
 
-import msgspec
 from django.db import connection
 
-from bloop_site.lib.clock import MINUTE_MS, hour_of, minute_of
+from bloop_site.lib.clock import MINUTE_MS
 from bloop_site.lib.db import insert_rows
-from errors.contract import Event, decode_events, encode_events
+from errors.contract import decode_events, encode_events
 from errors.models import Event as EventRow
-from errors.models import Issue, Status, Transition
+from errors.models import Status
+from errors.search_words import words_of
+from errors.services.reopen import STATE_COLUMNS, State, Touched, reopen_touched
+from errors.services.tallies import Batch, IssueKey, Received, Tallies, Tally, tallied
 from ingest.registry import Payload
 from projects.models import Project
 
 MINUTES_A_DAY = 1440
 
-UPSERT_ISSUES = """
+UPSERT_ISSUES = f"""
     ON CONFLICT (project_id, fingerprint) DO UPDATE SET
         total_count = errors_issue.total_count + excluded.total_count,
         first_seen_ms = CASE WHEN excluded.first_seen_ms < errors_issue.first_seen_ms
                              THEN excluded.first_seen_ms ELSE errors_issue.first_seen_ms END,
         last_seen_ms = CASE WHEN excluded.last_seen_ms > errors_issue.last_seen_ms
                             THEN excluded.last_seen_ms ELSE errors_issue.last_seen_ms END
-    RETURNING id, project_id, fingerprint, status, status_changed_ms
+    RETURNING {STATE_COLUMNS}
 """
+# What came to a merged issue counts for the one that shows it too.
+COUNT_MERGED = f"""
+    UPDATE errors_issue SET
+        total_count = total_count + %s,
+        first_seen_ms = CASE WHEN %s < first_seen_ms THEN %s ELSE first_seen_ms END,
+        last_seen_ms = CASE WHEN %s > last_seen_ms THEN %s ELSE last_seen_ms END
+    WHERE id = %s RETURNING {STATE_COLUMNS}
+"""  # noqa: S608  names of columns
 UPSERT_AGGREGATES = """
     ON CONFLICT (issue_id, release, environment) DO UPDATE SET
         total_count = errors_aggregate.total_count + excluded.total_count,
@@ -48,6 +57,19 @@ UPSERT_HOURS = """
 UPSERT_PROJECT_HOURS = """
     ON CONFLICT (project_id, hour_ms, environment, source) DO UPDATE SET
         count = errors_projecthourlycount.count + excluded.count
+"""
+UPSERT_RELEASES = """
+    ON CONFLICT (project_id, name) DO UPDATE SET
+        total_count = errors_release.total_count + excluded.total_count,
+        first_seen_ms = CASE WHEN excluded.first_seen_ms < errors_release.first_seen_ms
+                             THEN excluded.first_seen_ms ELSE errors_release.first_seen_ms END,
+        last_seen_ms = CASE WHEN excluded.last_seen_ms > errors_release.last_seen_ms
+                            THEN excluded.last_seen_ms ELSE errors_release.last_seen_ms END
+    RETURNING id, project_id, name
+"""
+UPSERT_RELEASE_HOURS = """
+    ON CONFLICT (release_id, hour_ms) DO UPDATE SET
+        count = errors_releasehourlycount.count + excluded.count
 """
 # A slot of an earlier day is overwritten; what comes a day late counts nothing here (the hours have it).
 UPSERT_MINUTES = """
@@ -86,32 +108,6 @@ EVENT_FIELDS = attrgetter(
 )
 
 
-class Received(msgspec.Struct, frozen=True, gc=False):
-    """An event with what only the server knows of it."""
-
-    project_id: str
-    received_ms: int
-    event: Event
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a batch adds to one issue or aggregate. Descriptive columns are the first event's (contract 3.1)."""
-
-    first: Received
-    last: Received
-    count: int = 0
-    first_ms: int = 0
-    last_ms: int = 0
-
-    def add(self, received: Received) -> None:
-        at = received.received_ms
-        self.count += 1
-        self.first_ms = min(self.first_ms or at, at)
-        if at >= self.last_ms:
-            self.last, self.last_ms = received, at
-
-
 @dataclass(frozen=True)
 class Recorded:
     """What a batch changed: ids of issues that are new or were reopened; how many events were repeats.
@@ -123,49 +119,6 @@ class Recorded:
     repeated: int
     dropped: int = 0
     reopened: tuple[int, ...] = ()
-
-
-IssueKey = tuple[str, str]
-
-
-@dataclass
-class Tallies:
-    """A batch, grouped by everything that is counted."""
-
-    issues: dict[IssueKey, Tally] = field(default_factory=dict)
-    aggregates: dict[tuple[IssueKey, str, str], Tally] = field(default_factory=dict)
-    hours: defaultdict[tuple[IssueKey, int, str, str], int] = field(default_factory=lambda: defaultdict(int))
-    minutes: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
-
-    def add(self, received: Received) -> None:
-        event, at = received.event, received.received_ms
-        key = (received.project_id, event.fingerprint)
-        issue = self.issues.get(key)
-        if issue is None:
-            issue = self.issues[key] = Tally(received, received)
-        issue.add(received)
-        aggregate_key = (key, event.release, event.environment)
-        aggregate = self.aggregates.get(aggregate_key)
-        if aggregate is None:
-            aggregate = self.aggregates[aggregate_key] = Tally(received, received)
-        aggregate.add(received)
-        self.hours[key, hour_of(at), event.environment, event.source] += 1
-        self.minutes[received.project_id, minute_of(at)] += 1
-
-    def project_hours(self) -> dict[tuple[str, int, str, str], int]:
-        """The hours summed over issues."""
-        summed: defaultdict[tuple[str, int, str, str], int] = defaultdict(int)
-        for ((project_id, _), hour_ms, environment, source), count in self.hours.items():
-            summed[project_id, hour_ms, environment, source] += count
-        return summed
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Events and their tallies: all that can be done before the write lock is held."""
-
-    events: Sequence[Received]
-    tallies: Tallies
 
 
 class ErrorsHandler:
@@ -197,14 +150,6 @@ def record_events(batch: Sequence[Received]) -> Recorded:
     return write_batch(tallied(batch))
 
 
-def tallied(events: Sequence[Received]) -> Batch:
-    """The events with what they add to every count."""
-    tallies = Tallies()
-    for received in events:
-        tallies.add(received)
-    return Batch(events, tallies)
-
-
 def write_batch(batch: Batch) -> Recorded:
     """Write what `tallied` made of events; as `record_events`."""
     gone = gone_projects({project_id for project_id, _ in batch.tallies.issues})
@@ -213,7 +158,9 @@ def write_batch(batch: Batch) -> Recorded:
         return replace(left, dropped=len(batch.events) - left.stored - left.repeated)
     fresh = without_repeats(batch.events)
     tallies = batch.tallies if len(fresh) == len(batch.events) else tallied(fresh).tallies
-    ids, reopened = write_issues(tallies)
+    states = write_issues(tallies)
+    ids = {(state.project_id, state.fingerprint): state.id for state in states}
+    reopened = reopen_touched(touched_by(states, tallies), tallies)
     write_events(fresh, ids)
     write_rollups(tallies, ids)
     return Recorded(stored=len(fresh), repeated=len(batch.events) - len(fresh), reopened=reopened)
@@ -245,26 +192,69 @@ def without_repeats(batch: Sequence[Received]) -> list[Received]:
     return fresh
 
 
-def write_issues(tallies: Tallies) -> tuple[dict[IssueKey, int], tuple[int, ...]]:
-    """Upsert the batch's issues and reopen the resolved ones. Returns ids by key, and the reopened ids."""
-    rows = [issue_row(key, tally) for key, tally in sorted(tallies.issues.items())]
+def write_issues(tallies: Tallies) -> list[State]:
+    """Upsert the batch's issues, and the words of new ones. Returns how each stands now, this batch counted in."""
+    rows = [(*issue_row(key, tally), tally.first.event.release) for key, tally in sorted(tallies.issues.items())]
     with connection.cursor() as cursor:
         returned = insert_rows(
             cursor,
             "INSERT INTO errors_issue (project_id, fingerprint, status, error_type, message, source, route, screen,"
-            " first_seen_ms, last_seen_ms, total_count)",
+            " first_seen_ms, last_seen_ms, total_count, first_release)",
             rows,
             then=UPSERT_ISSUES,
             returning=True,
         )
-    ids = {(project_id, fingerprint): pk for pk, project_id, fingerprint, _, _ in returned}
-    reopened = [
-        (pk, tallies.issues[project_id, fingerprint])
-        for pk, project_id, fingerprint, status, changed_ms in returned
-        if status == Status.RESOLVED and tallies.issues[project_id, fingerprint].last_ms >= (changed_ms or 0)
-    ]
-    reopen(reopened)
-    return ids, tuple(pk for pk, _ in reopened)
+    states = [State(*row) for row in returned]
+    write_words(
+        (state.id, tallies.issues[state.project_id, state.fingerprint])
+        for state in states
+        if state.total_count == tallies.issues[state.project_id, state.fingerprint].count
+    )
+    return states
+
+
+def write_words(new: Iterable[tuple[int, Tally]]) -> None:
+    """Make new issues findable by the text of their first event."""
+    rows = []
+    for issue_id, tally in new:
+        event = tally.first.event
+        rows.append((issue_id, words_of([event.error_type, event.message, event.route, event.screen, event.stack])))
+    with connection.cursor() as cursor:
+        insert_rows(
+            cursor,
+            "INSERT INTO errors_searchwords (issue_id, words)",
+            rows,
+            then="ON CONFLICT (issue_id) DO NOTHING",
+        )
+
+
+def touched_by(states: Sequence[State], tallies: Tallies) -> list[Touched]:
+    """The issues whose status the batch may change: its own, and for merged ones those that show them.
+
+    The latter are counted up here. On PostgreSQL two workers may rarely lock such rows in a circle: then the database
+    lets one of them fail, and its batch is folded again.
+    """
+    own = [state for state in states if state.merged_into_id is None]
+    touched = {state.id: Touched(state) for state in own}
+    for state in sorted((each for each in states if each.merged_into_id is not None), key=attrgetter("merged_into_id")):
+        head = count_merged(state, tallies.issues[state.project_id, state.fingerprint])
+        earlier = touched.get(head.id)
+        touched[head.id] = Touched(head, earlier.keys if earlier else set())
+    for state in states:
+        key = (state.project_id, state.fingerprint)
+        tally, each = tallies.issues[key], touched[state.merged_into_id or state.id]
+        each.keys.add(key)
+        if tally.last_ms >= each.last_ms:
+            each.last_ms, each.last_release = tally.last_ms, tally.last.event.release
+    return list(touched.values())
+
+
+def count_merged(state: State, tally: Tally) -> State:
+    """Add a merged issue's tally to the issue that shows it. Returns how that one stands now."""
+    first, last = tally.first_ms, tally.last_ms
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_MERGED, (tally.count, first, first, last, last, state.merged_into_id))
+        return State(*cursor.fetchone())
 
 
 def issue_row(key: IssueKey, tally: Tally) -> tuple[Any, ...]:
@@ -281,28 +271,6 @@ def issue_row(key: IssueKey, tally: Tally) -> tuple[Any, ...]:
         tally.first_ms,
         tally.last_ms,
         tally.count,
-    )
-
-
-def reopen(regressions: Sequence[tuple[int, Tally]]) -> None:
-    """Turn resolved issues unresolved, each with its Transition: a regression (contract 3.2, 3.3).
-
-    Only an event received after the issue was resolved is one; the caller has checked that.
-    """
-    for pk, tally in regressions:
-        Issue.objects.filter(pk=pk).update(
-            status=Status.UNRESOLVED, status_changed_ms=tally.last_ms, regressed_ms=tally.last_ms
-        )
-    Transition.objects.bulk_create(
-        Transition(
-            issue_id=pk,
-            old_status=Status.RESOLVED,
-            new_status=Status.UNRESOLVED,
-            cause=Transition.Cause.REGRESSION,
-            release=tally.last.event.release,
-            changed_ms=tally.last_ms,
-        )
-        for pk, tally in regressions
     )
 
 
@@ -354,6 +322,30 @@ def write_rollups(tallies: Tallies, ids: dict[IssueKey, int]) -> None:
                 for (project_id, minute_ms), count in newest_of_slot(tallies.minutes).items()
             ],
             then=UPSERT_MINUTES,
+        )
+
+    write_releases(tallies)
+
+
+def write_releases(tallies: Tallies) -> None:
+    """Upsert the releases and their hours. Last, because every batch of a project wants the same rows."""
+    with connection.cursor() as cursor:
+        returned = insert_rows(
+            cursor,
+            "INSERT INTO errors_release (project_id, name, first_seen_ms, last_seen_ms, total_count)",
+            [
+                (*key, seen.first_ms, seen.last_ms, seen.count)
+                for key, seen in sorted(tallies.releases().items(), key=itemgetter(0))
+            ],
+            then=UPSERT_RELEASES,
+            returning=True,
+        )
+        ids = {(project_id, name): pk for pk, project_id, name in returned}
+        insert_rows(
+            cursor,
+            "INSERT INTO errors_releasehourlycount (release_id, hour_ms, count)",
+            [(ids[key], hour_ms, count) for (key, hour_ms), count in sorted(tallies.release_hours.items())],
+            then=UPSERT_RELEASE_HOURS,
         )
 
 

@@ -35,6 +35,7 @@ def change_status(*, issue_id: int, status: str, actor: Actor, now_ms: int) -> b
             return False
         Transition.objects.create(
             issue=issue,
+            project_id=issue.project_id,
             old_status=issue.status,
             new_status=new_status,
             cause=Transition.Cause.CALL,

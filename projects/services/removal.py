@@ -11,7 +11,7 @@ from accounts.audit import Action, Actor, record
 from bloop_site.lib.db import copy_back, skip_locked
 from bloop_site.lib.log import logger
 from bloop_site.lib.turn import write_turn
-from projects.models import DEFAULT_ID, ApiToken, IngestKey, InvitedTo, Membership, Project, Removal
+from projects.models import DEFAULT_ID, ApiToken, IngestKey, InvitedTo, Membership, Project, Removal, RetentionPolicy
 from projects.removal import Found, Search, count_rows, is_held
 from projects.services.locking import locked_project
 
@@ -74,7 +74,7 @@ def request_removal(*, project: Project, actor: Actor, now: datetime) -> Removal
 
 def remove_small_tables(project_id: str) -> None:
     """Delete what `projects.removal.AT_ONCE` lists."""
-    for rows in (IngestKey.objects, ApiToken.objects, Membership.objects, InvitedTo.objects):
+    for rows in (IngestKey.objects, ApiToken.objects, Membership.objects, InvitedTo.objects, RetentionPolicy.objects):
         rows.filter(project_id=project_id).delete()
 
 

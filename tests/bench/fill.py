@@ -17,7 +17,8 @@ from django.db import connection, transaction  # noqa: E402  the apps are ready 
 
 from bloop_site.lib.clock import DAY_MS, now_ms  # noqa: E402
 from errors.contract import Event, Limits, encode_events, parse_event  # noqa: E402
-from errors.services.record import Received, record_events  # noqa: E402
+from errors.services.record import record_events  # noqa: E402
+from errors.services.tallies import Received  # noqa: E402
 from ingest.buffer import INSERT_SQL  # noqa: E402
 from projects.models import DEFAULT_ID  # noqa: E402
 from tests.bench.events import ENVIRONMENTS, KINDS, RELEASES, event  # noqa: E402

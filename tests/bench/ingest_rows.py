@@ -166,6 +166,9 @@ TABLES = {
     "errors_hourlycount": "hour_ms, environment, source, count",
     "errors_projecthourlycount": "hour_ms, environment, source, count",
     "errors_minutecount": "slot, minute_ms, count",
+    "errors_release": "name, total_count, first_seen_ms, last_seen_ms",
+    "errors_releasehourlycount": "hour_ms, count",
+    "errors_searchwords": "words",
     "errors_event": "message, stack, metadata, timestamp_ms, received_ms",
 }
 

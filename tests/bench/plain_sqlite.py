@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from errors.search_words import words_of
+
 HOUR, MINUTE, PER_TRANSACTION = 3_600_000, 60_000, 500
 PRAGMAS = (
     "foreign_keys=ON",
@@ -32,8 +34,9 @@ SELECT = (
     "SELECT id, project_id, body, received_ms FROM ingest_bufferedpayload WHERE kind = 'errors' ORDER BY id LIMIT ?"
 )
 ISSUE = f"""INSERT INTO errors_issue (project_id, fingerprint, status, error_type, message, source, route, screen,
-    first_seen_ms, last_seen_ms, total_count) VALUES (?, ?, 'unresolved', ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (project_id, fingerprint) DO UPDATE SET {SEEN} RETURNING id, status"""
+    first_seen_ms, last_seen_ms, total_count, first_release) VALUES (?, ?, 'unresolved', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (project_id, fingerprint) DO UPDATE SET {SEEN} RETURNING id, status, total_count"""
+WORDS = "INSERT INTO errors_searchwords (issue_id, words) VALUES (?, ?)"
 AGGREGATE = f"""INSERT INTO errors_aggregate (issue_id, project_id, release, environment, error_type, message, source,
     route, screen, first_seen_ms, last_seen_ms, total_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (issue_id, release, environment) DO UPDATE SET {SEEN}"""
@@ -47,6 +50,10 @@ MINUTELY = """INSERT INTO errors_minutecount (project_id, slot, minute_ms, count
         count = CASE WHEN excluded.minute_ms > minute_ms THEN excluded.count
                      WHEN excluded.minute_ms = minute_ms THEN count + excluded.count ELSE count END,
         minute_ms = max(minute_ms, excluded.minute_ms)"""
+RELEASE = f"""INSERT INTO errors_release (project_id, name, first_seen_ms, last_seen_ms, total_count)
+    VALUES (?, ?, ?, ?, ?) ON CONFLICT (project_id, name) DO UPDATE SET {SEEN} RETURNING id"""
+RELEASE_HOURLY = """INSERT INTO errors_releasehourlycount (release_id, hour_ms, count) VALUES (?, ?, ?)
+    ON CONFLICT (release_id, hour_ms) DO UPDATE SET count = count + excluded.count"""
 EVENT = f"""INSERT INTO errors_event (issue_id, project_id, received_ms, event_id, timestamp_ms, source, environment,
     release, error_type, message, stack, route, screen, app_version, build_number, http_status, request_id,
     user_id_hash, device_id_hash, metadata) VALUES ({", ".join("?" * 20)})"""
@@ -62,6 +69,8 @@ def fold(connection: sqlite3.Connection, rows: list[tuple[int, str, bytes, int]]
     hours: defaultdict[Any, int] = defaultdict(int)
     project_hours: defaultdict[Any, int] = defaultdict(int)
     minutes: defaultdict[Any, int] = defaultdict(int)
+    releases: dict[Any, Tally] = {}
+    release_hours: defaultdict[Any, int] = defaultdict(int)
     events = [(project_id, at, event) for _, project_id, body, at in rows for event in decode(body)]
     connection.execute("BEGIN IMMEDIATE")
     marks = ", ".join("?" * len(rows))
@@ -71,7 +80,8 @@ def fold(connection: sqlite3.Connection, rows: list[tuple[int, str, bytes, int]]
         raise SystemExit("the backlog of the bench has no event ids")
     for project_id, at, event in events:
         key = (project_id, event[0])
-        for tallies, name in ((issues, key), (aggregates, (key, event[5], event[4]))):
+        release = (project_id, event[5])
+        for tallies, name in ((issues, key), (aggregates, (key, event[5], event[4])), (releases, release)):
             tally = tallies.get(name)
             if tally is None:
                 tallies[name] = [event, 1, at, at]
@@ -82,9 +92,14 @@ def fold(connection: sqlite3.Connection, rows: list[tuple[int, str, bytes, int]]
         hours[key, at - at % HOUR, event[4], event[3]] += 1
         project_hours[project_id, at - at % HOUR, event[4], event[3]] += 1
         minutes[project_id, at - at % MINUTE] += 1
+        release_hours[release, at - at % HOUR] += 1
     ids = {}
     for key, tally in issues.items():
-        ids[key], status = connection.execute(ISSUE, (*key, *described(tally))).fetchone()
+        ids[key], status, total = connection.execute(ISSUE, (*key, *described(tally), tally[0][5])).fetchone()
+        if total == tally[1]:
+            event = tally[0]
+            words = words_of([event[6], event[7], event[9], event[10], event[8]])
+            connection.execute(WORDS, (ids[key], words))
         if status == "resolved":
             raise SystemExit("the backlog of the bench reopens nothing")
     connection.executemany(EVENT, [(ids[each[0], each[2][0]], each[0], each[1], *each[2][1:]) for each in events])
@@ -94,6 +109,13 @@ def fold(connection: sqlite3.Connection, rows: list[tuple[int, str, bytes, int]]
     connection.executemany(PROJECT_HOURLY, [(*key, count) for key, count in project_hours.items()])
     ring = [(project_id, minute // MINUTE % 1440, minute, count) for (project_id, minute), count in minutes.items()]
     connection.executemany(MINUTELY, ring)
+    release_ids = {
+        key: connection.execute(RELEASE, (*key, tally[2], tally[3], tally[1])).fetchone()[0]
+        for key, tally in releases.items()
+    }
+    connection.executemany(
+        RELEASE_HOURLY, [(release_ids[key], hour, count) for (key, hour), count in release_hours.items()]
+    )
     connection.execute("COMMIT")
     return len(events)
 

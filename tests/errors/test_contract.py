@@ -20,7 +20,8 @@ from errors.contract import (
 from errors.fingerprint import fingerprint
 from errors.models import Event as EventRow
 from errors.models import Issue
-from errors.services.record import Received, record_events
+from errors.services.record import record_events
+from errors.services.tallies import Received
 from projects.services.projects import NewProject
 
 NOW = 1_760_000_000_123
@@ -64,6 +65,7 @@ def refusal(*, limits: Any = Limits(), **fields: Any) -> str:  # noqa: B008  fro
         (0, NOW),
         (-1, NOW),
         (-(2**63), NOW),
+        (-1.8e305, NOW),  # times 1,000 it would be no number any more
         (2**63 - 1, NOW),
         (None, NOW),
         ("", NOW),

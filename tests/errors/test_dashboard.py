@@ -340,7 +340,7 @@ def test_the_timeline_tells_who_did_what(client: Client, member: User, shop: New
     timeline = client.get("/errors/shop/fp").context["timeline"]
 
     assert [(entry.kind, entry.actor, entry.detail) for entry in timeline] == [
-        ("regression", "a new event", "seen again in 2.0"),
+        ("regression", "", "seen again in 2.0"),
         ("status", "mia", ""),
         ("first_seen", "", ""),
     ]

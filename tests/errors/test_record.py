@@ -13,8 +13,9 @@ from errors.contract import Limits, parse_event
 from errors.models import Aggregate, Event, HourlyCount, Issue, MinuteCount, ProjectHourlyCount, Status, Transition
 from errors.queries.events import samples_of
 from errors.queries.trends import events_24h
-from errors.services.record import Received, Recorded, record_events
+from errors.services.record import Recorded, record_events
 from errors.services.status import Actor, change_status
+from errors.services.tallies import Received
 from projects.access import Reach
 from projects.models import Project
 from projects.services.projects import NewProject

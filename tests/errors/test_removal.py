@@ -16,17 +16,31 @@ from accounts.audit import COMMAND_LINE, Actor
 from accounts.models import AuditEntry, Role, User
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, now_ms
 from errors.contract import Limits, encode_events, parse_event
-from errors.models import Aggregate, Event, HourlyCount, Issue, MinuteCount, ProjectHourlyCount, Transition
+from errors.models import (
+    Aggregate,
+    Event,
+    HourlyCount,
+    Issue,
+    Merge,
+    MinuteCount,
+    Note,
+    ProjectHourlyCount,
+    Release,
+    ReleaseHourlyCount,
+    SearchWords,
+    SourceMap,
+    Transition,
+)
 from errors.removal import ErrorsRemover
 from errors.services.status import Actor as Changer
 from errors.services.status import change_status
 from ingest import buffer
 from ingest.flush import flush_all
-from ingest.models import BufferedPayload, DeadPayload
+from ingest.models import BufferedPayload, DeadPayload, RefusedCount
 from projects import removal as registry
 from projects import tasks
 from projects.access import reach_of
-from projects.models import ApiToken, IngestKey, InvitedTo, Membership, Project, Removal
+from projects.models import ApiToken, IngestKey, InvitedTo, Membership, Project, Removal, RetentionPolicy
 from projects.queries import removals_running
 from projects.services import removal
 from projects.services.locking import ProjectGone
@@ -45,7 +59,21 @@ from tests.factories import event_json, make_issue, make_project, make_token, ma
 from tests.ingest.conftest import at_once
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-OF_ERRORS = (Event, Transition, HourlyCount, Aggregate, ProjectHourlyCount, MinuteCount, Issue)
+OF_ERRORS = (
+    Event,
+    Transition,
+    Note,
+    Merge,
+    SearchWords,
+    HourlyCount,
+    Aggregate,
+    ReleaseHourlyCount,
+    Release,
+    SourceMap,
+    ProjectHourlyCount,
+    MinuteCount,
+    Issue,
+)
 
 
 def fill(project: Project, *, issues: int = 3, events: int = 4) -> None:
@@ -56,6 +84,15 @@ def fill(project: Project, *, issues: int = 3, events: int = 4) -> None:
             record(project, event, received_ms=now_ms() - step * HOUR_MS)
     for issue in Issue.objects.filter(project=project):
         change_status(issue_id=issue.pk, status="muted", actor=Changer(None), now_ms=now_ms())
+    first, second, *_ = Issue.objects.filter(project=project).order_by("pk")
+    Note.objects.create(issue=first, text="Known since May", created_ms=1)
+    Merge.objects.create(issue=first, merged=second, old_status="muted", merged_ms=1)
+    Issue.objects.filter(pk=second.pk).update(merged_into=first)
+    SourceMap.objects.create(
+        project=project, release="1.0", filename="a.map", size_bytes=2, stored_bytes=1, uploaded_at=NOW, content=b"x"
+    )
+    RetentionPolicy.objects.create(project=project, raw_events_days=30)
+    RefusedCount.objects.create(project_id=project.pk, reason="signature", hour_ms=0, count=1, last_ms=1)
     buffer.append(kind="later", project_id=project.pk, body=b"x", items=1, now_ms=now_ms())
     dead = {"body": b"x", "items": 2, "received_ms": 1, "buried_ms": 2, "reason": "why"}
     DeadPayload.objects.create(kind="errors", project_id=project.pk, **dead)
@@ -66,8 +103,10 @@ def fill(project: Project, *, issues: int = 3, events: int = 4) -> None:
 
 def rows_of(project_id: str) -> dict[str, int]:
     """How many rows each table has of the project."""
-    of_issue = {Transition: "issue__project_id", HourlyCount: "issue__project_id"}
-    tables: tuple[Any, ...] = (*OF_ERRORS, BufferedPayload, DeadPayload, IngestKey, ApiToken, Membership, InvitedTo)
+    of_issue: dict[Any, str] = dict.fromkeys((Note, Merge, SearchWords, HourlyCount), "issue__project_id")
+    of_issue[ReleaseHourlyCount] = "release__project_id"
+    of_ingest = (BufferedPayload, DeadPayload, RefusedCount)
+    tables: tuple[Any, ...] = (*OF_ERRORS, *of_ingest, IngestKey, ApiToken, Membership, InvitedTo, RetentionPolicy)
     found = {
         model.__name__: model.objects.filter(**{of_issue.get(model, "project_id"): project_id}).count()
         for model in tables
@@ -99,7 +138,7 @@ def test_every_row_of_the_project_goes_and_none_of_another(shop: NewProject, oth
     fill(shop.project)
     fill(other.project)
     before = rows_of(other.project.pk)
-    assert len(before) == 13, "the test fills every table"
+    assert len(before) == 21, "the test fills every table"
 
     done = finish(remove(shop.project))
 
