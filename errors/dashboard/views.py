@@ -17,9 +17,10 @@ from bloop_site.lib.clock import now_ms
 from bloop_site.lib.pagination import Page
 from errors.dashboard.forms import DEFAULTS, STATUSES, IssueFilterForm
 from errors.models import Issue, Status
-from errors.queries import aggregates, events, history, issues, stats, trends
+from errors.queries import aggregates, events, groups, history, issues, stats, trends
 from errors.queries.trends import Trend
 from errors.services.status import Actor, IssueGone, change_status
+from errors.statuses import Change
 from projects.access import Reach, project_by_slug, reach_of
 
 PAGE_SIZE = 25
@@ -172,7 +173,7 @@ def panel_context(request: PageRequest, issue: Issue) -> dict[str, Any]:
         "grouping": issue.project.grouping,
         "actions": [Action(*action) for action in ACTIONS if action[0] != issue.status],
         "status_url": reverse("errors:status", args=[issue.project.slug, issue.fingerprint]),
-        "timeline": history.timeline(issue),
+        "timeline": history.timeline(issue, groups.group_ids(issue)),
     }
 
 
@@ -219,7 +220,7 @@ def issue_status(request: PageRequest, project_slug: str, fingerprint: str) -> H
         raise Http404
     before = issue.status
     try:
-        change_status(issue_id=issue.pk, status=status, actor=Actor(request.user.pk), now_ms=now_ms())
+        change_status(issue_id=issue.pk, change=Change(status), actor=Actor(request.user.pk), now_ms=now_ms())
     except IssueGone:
         raise Http404 from None
     if not request.htmx:
