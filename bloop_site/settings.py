@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 
 from bloop_site import env
+from bloop_site.lib.hosts import is_local
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 BLOOP = env.load()
@@ -19,8 +20,7 @@ HMAC_SECRET = BLOOP.auth.hmac_secret or env.generated_secret(DATA_FOLDER, "hmac_
 
 DEBUG = False
 ORIGIN = urlsplit(BLOOP.auth.rp_origin)
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
-IS_LOCAL = ORIGIN.hostname in LOCAL_HOSTS
+IS_LOCAL = is_local(ORIGIN.hostname or "")
 ALLOWED_HOSTS = [ORIGIN.hostname or "", "localhost", "127.0.0.1", "[::1]"]
 
 INSTALLED_APPS = [
