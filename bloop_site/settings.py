@@ -56,6 +56,7 @@ MIDDLEWARE = [
     # Above everything that may answer by itself, so that refusals carry their headers too.
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "bloop_site.middleware.BodyLimitMiddleware",
     "bloop_site.middleware.KnownHostMiddleware",
     "bloop_site.middleware.CrossSiteGuardMiddleware",
     "accounts.middleware.SessionMiddleware",
@@ -245,5 +246,5 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-DATA_UPLOAD_MAX_MEMORY_SIZE = None  # every route that reads a body has its own limit (contract 9.4)
+DATA_UPLOAD_MAX_MEMORY_SIZE = None  # BodyLimitMiddleware and the views of ingest refuse by length (contract 9.4)
 LOGGING_CONFIG = None  # bloop_site.logs configures logging once, for Django, Celery and ours

@@ -464,7 +464,7 @@ LONGEST = settings.BLOOP.ingest.max_batch_bytes
         ("/v1/ingest/batch", "9" * 18, 413),
         ("/v1/ingest/batch", "9" * 19, 400),
         ("/v1/ingest/batch", "-1", 400),
-        ("/v1/ingest/nowhere", str(LONGEST + 1), 404),
+        ("/v1/ingest/nowhere", str(LONGEST + 1), 413),
     ],
 )
 def test_a_body_announced_too_long_is_refused_unread_outside_the_lane(
