@@ -13,6 +13,7 @@ from django.urls import Resolver404, resolve
 
 from bloop_site.lib.api import error_response, is_api, is_ingest
 from bloop_site.lib.bodies import body_limit
+from bloop_site.lib.network import is_trusted
 from bloop_site.views import forbidden_page
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -112,6 +113,22 @@ class IngestLaneMiddleware:
             response.render()
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+
+class ForwardedSchemeMiddleware:
+    """Believes `X-Forwarded-Proto` from our own proxies only (design.md 3); from anybody else it is dropped.
+
+    Django's setting has no word about who sent it: a client that reaches us past the proxy could call its plain
+    connection https.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "HTTP_X_FORWARDED_PROTO" in request.META and not is_trusted(request.META.get("REMOTE_ADDR", "")):
+            del request.META["HTTP_X_FORWARDED_PROTO"]
+        return self.get_response(request)
 
 
 class BodyLimitMiddleware:

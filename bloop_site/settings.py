@@ -51,6 +51,7 @@ MIDDLEWARE = [
     "bloop_site.middleware.RequestContextMiddleware",
     "bloop_site.middleware.CorsMiddleware",
     "bloop_site.middleware.IngestLaneMiddleware",  # ingest goes no further
+    "bloop_site.middleware.ForwardedSchemeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Above everything that may answer by itself, so that refusals carry their headers too.
@@ -180,6 +181,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_HSTS_SECONDS = 0 if IS_LOCAL else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = False
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BLOOP.server.trusted_proxies else None
+# From any other peer ForwardedSchemeMiddleware has dropped it.
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/v1/ingest", "/health"],  # never rendered; keeps the hot path lean
     "DIRECTIVES": {
