@@ -119,7 +119,11 @@ def databases() -> dict[str, dict[str, Any]]:
         if config["ENGINE"] == "django.db.backends.postgresql":
             config["OPTIONS"] = {
                 **config.get("OPTIONS", {}),
-                "pool": {"min_size": 1, "max_size": BLOOP.server.web_threads + 4, "timeout": 10},
+                "pool": {
+                    "min_size": 1,
+                    "max_size": BLOOP.database.pool_size or BLOOP.server.web_threads + 4,
+                    "timeout": 10,
+                },
             }
             return {"default": config}
         env.stop("DATABASE_URL: only postgresql:// is supported; leave it unset for SQLite")
