@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -16,6 +15,7 @@ from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.pagination import Page
 from errors.dashboard.forms import DEFAULTS, STATUSES, IssueFilterForm
+from errors.dashboard.start import refused_notice, start_context
 from errors.models import Issue, Status
 from errors.queries import aggregates, events, groups, history, issues, stats, trends
 from errors.queries.trends import Trend
@@ -113,7 +113,7 @@ def issue_list(request: PageRequest) -> HttpResponse:
     }
     context["has_filters"] = bool(context["chips"])
     if request.htmx and not request.htmx.history_restore_request:
-        return render(request, "errors/issue_list.html#results", with_onboarding(context, reach))
+        return render(request, "errors/issue_list.html#results", with_onboarding(request, context, reach))
     trend = trends.project_trend(
         reach, hours=TREND_HOURS, now_ms=now, environment=filters.environment, source=filters.source
     )
@@ -122,14 +122,16 @@ def issue_list(request: PageRequest) -> HttpResponse:
         stats_url=reverse("errors:stats") + with_query(QueryDict(), project=request.GET.get("project")),
         trend=trend,
         trend_data=trend_data(trend),
+        refused=refused_notice(request, reach, now=now),
     )
-    return render(request, "errors/issue_list.html", with_onboarding(context, reach))
+    return render(request, "errors/issue_list.html", with_onboarding(request, context, reach))
 
 
-def with_onboarding(context: dict[str, Any], reach: Reach) -> dict[str, Any]:
-    """Whether anything ever came in, asked only when the list is empty; and where to send."""
+def with_onboarding(request: PageRequest, context: dict[str, Any], reach: Reach) -> dict[str, Any]:
+    """Whether anything ever came in, asked only when the list is empty; and if not, how to begin."""
     any_events = bool(context["rows"]) or issues.has_any_issue(reach)
-    return {**context, "any_events": any_events, "ingest_url": f"{settings.BLOOP.auth.rp_origin}/v1/ingest"}
+    start = {} if any_events else start_context(request, reach, now=now_ms())
+    return {**context, "any_events": any_events, **start}
 
 
 def page_links(request: PageRequest, page: Page) -> dict[str, Any]:
