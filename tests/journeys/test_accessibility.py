@@ -5,17 +5,18 @@ from importlib.resources import files
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.journeys.browser import Device, chromium
-from tests.journeys.server import Home, Server, serving
+from tests.journeys.server import Home, Server, serving, signed
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 SERIOUS = {"serious", "critical"}
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-LOOKS = [(theme, width) for theme in THEMES for width in (1440, 390)]
+Looks = list[tuple[Literal["light", "dark"], int]]
+LOOKS: Looks = [(theme, width) for theme in THEMES for width in (1440, 390)]
 RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 }
@@ -32,14 +33,19 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-def problems(page: Page, path: str) -> list[str]:
+def problems(page: Page, path: str, *, status: int = 200, looks: Looks = LOOKS) -> list[str]:
     """The violations of one page in every look, and whether it is wider than the screen."""
     answer = page.goto(path)
     assert answer is not None
-    assert answer.status in (200, 410), f"{path} answered {answer.status}"
+    assert answer.status == status, f"{path} answered {answer.status}"
     page.wait_for_load_state("networkidle")
+    return problems_here(page, path, looks=looks)
+
+
+def problems_here(page: Page, path: str, *, looks: Looks = LOOKS) -> list[str]:
+    """The same of the page that is open, called `path`."""
     found = []
-    for theme, width in LOOKS:
+    for theme, width in looks:
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         page.set_viewport_size({"width": width, "height": 900})
         found += [f"{path} {theme} {width}: {each}" for each in violations(page)]
@@ -51,7 +57,8 @@ def problems(page: Page, path: str) -> list[str]:
 def all_problems(context: BrowserContext, paths: list[str]) -> str:
     """The violations of all these pages, a line each."""
     page = context.new_page()
-    return "\n".join(each for path in paths for each in problems(page, path))
+    gone = ("/auth/link/x", "/auth/invite/x")
+    return "\n".join(each for path in paths for each in problems(page, path, status=410 if path in gone else 200))
 
 
 def test_the_pages_before_sign_in_have_no_serious_problem(home: Home):
@@ -85,13 +92,131 @@ def test_the_pages_behind_sign_in_have_no_serious_problem(home: Home):
                 f"/errors/shop/{fingerprint}",
                 *(f"/settings/{page}" for page in settings),
                 "/auth/verify?next=/admin/",
-                "/admin/",
-                "/admin/projects/project/",
                 "/v1/docs",
             ],
         )
 
     assert found == ""
+
+
+def test_every_page_of_the_django_admin_has_no_serious_problem(home: Home):
+    looks = [LOOKS[0], LOOKS[-1]]
+    with serving(home) as server, chromium() as browser:
+        server.send(error_type="Administered")
+        server.wait_for("Administered")
+        context = browser.new_context(base_url=server.origin, bypass_csp=True)
+        set_up(context, server)
+        page = context.new_page()
+        found = problems(page, "/admin/", looks=looks)
+        lists = hrefs(page, ".admin-models__link")
+        assert len(lists) == 12, lists
+        pages = [*lists, *hrefs(page, ".admin-models__link + .button")]
+        for path in lists:
+            found += problems(page, path, looks=looks)
+            rows = [row for row in hrefs(page, "table a") if row.endswith("/change/") and "/default/" not in row]
+            pages += [row.replace("/change/", f"/{kind}/") for row in rows[:1] for kind in ("change", "history")]
+        pages += [path.replace("/change/", "/delete/") for path in pages if path.startswith("/admin/projects/project/")]
+        seen = list(dict.fromkeys(path for path in pages if path not in lists))
+        assert len(seen) >= 20, seen
+        for path in seen:
+            found += problems(page, path, looks=looks)
+
+    assert "\n".join(found) == ""
+
+
+def test_pages_in_passing_states_have_no_serious_problem(home: Home):
+    with serving(home) as server, chromium() as browser:
+        context = browser.new_context(base_url=server.origin, bypass_csp=True)
+        set_up(context, server)
+        page = context.new_page()
+        found = []
+
+        page.goto("/settings/projects")
+        page.get_by_text("New project", exact=True).click()
+        page.get_by_label("Name", exact=True).fill("Parcel")
+        page.get_by_label("Slug").fill("parcel")
+        page.get_by_role("button", name="Create project").click()
+        expect(page.get_by_text("Waiting for the first event…")).to_be_visible()
+        found += problems_here(page, "a project with a fresh key")
+        key = page.locator("#fresh-key").inner_text()
+
+        page.goto("/errors?project=parcel")
+        found += problems_here(page, "an empty project")
+        assert server.request("POST", "/v1/ingest", b"{}", {"X-Project-Key": key, "X-Signature": "00"}).status == 401
+        page.locator("details.refused summary").click()
+        found += problems_here(page, "an empty project and a refusal")
+        found += problems(page, "/settings/projects/parcel")
+        body = b'{"error_type":"TypeError","message":"x is undefined"}'
+        assert server.request("POST", "/v1/ingest", body, {**signed(body, key), "X-Project-Key": key}).status == 200
+        page.goto("/errors?project=parcel")
+        expect(page.get_by_text("See all errors").or_(page.locator("tr[data-row]")).first).to_be_visible()
+        found += problems_here(page, "arrived")
+        page.goto("/errors?project=parcel")
+        page.locator("details.refused summary").click()
+        found += problems_here(page, "the list with what was refused")
+
+        page.goto("/settings/account")
+        page.get_by_role("button", name="Make recovery codes").click()
+        expect(page.get_by_role("heading", name="Your recovery codes")).to_be_visible()
+        found += problems_here(page, "recovery codes")
+
+        worker = server.find("worker")
+        assert worker is not None
+        worker.suspend()
+        try:
+            page.goto("/settings/projects/parcel")
+            page.locator("#delete_name").fill("Parcel")
+            page.get_by_role("button", name="Delete project").click()
+            expect(page.get_by_text("Removing Parcel")).to_be_visible()
+            found += problems_here(page, "a running removal")
+        finally:
+            worker.resume()
+
+    assert "\n".join(found) == ""
+
+
+def test_pages_that_refuse_have_no_serious_problem(home: Home):
+    slow = {"BLOOP__RATE_LIMIT__AUTH_PER_SECOND": "0.01", "BLOOP__RATE_LIMIT__AUTH_BURST_SIZE": "5"}
+    with serving(home, **slow) as server, chromium() as browser:
+        context = browser.new_context(base_url=server.origin, bypass_csp=True)
+        set_up(context, server)
+        page = context.new_page()
+        found = problems(page, "/nowhere", status=404)
+        found += problems(page, f"http://elsewhere.localhost:{server.port}/errors", status=400)
+        found += posted(page, "/settings/projects", status=403)
+        found += posted(page, "/settings/projects", length=1024 * 1024, status=413)
+        context.clear_cookies()
+        for _ in range(10):
+            page.goto("/auth/recover")
+        expect(page.get_by_role("heading", name="Too many attempts")).to_be_visible()
+        found += problems_here(page, "429")
+
+    assert "\n".join(found) == ""
+
+
+def posted(page: Page, path: str, *, status: int, length: int = 1) -> list[str]:
+    """The problems of the answer to a form without a token, with a text of `length`."""
+    page.goto("/errors")
+    with page.expect_navigation() as answered:
+        page.evaluate(
+            """([path, length]) => {
+                const form = document.createElement("form"), text = document.createElement("textarea");
+                [form.method, form.action, text.name, text.value] = ["post", path, "x", "x".repeat(length)];
+                form.append(text);
+                document.body.append(form);
+                form.submit();
+            }""",
+            [path, length],
+        )
+    assert answered.value is not None
+    assert answered.value.status == status
+    return problems_here(page, f"{path} {status}")
+
+
+def hrefs(page: Page, selector: str) -> list[str]:
+    """Where these links lead, without the origin and the query."""
+    found: list[str] = page.eval_on_selector_all(selector, "(links) => links.map((link) => link.pathname)")
+    return found
 
 
 def set_up(context: BrowserContext, server: Server) -> None:
