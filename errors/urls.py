@@ -1,14 +1,23 @@
 """The pages of errors."""
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from errors.dashboard import issue, views
+from errors.dashboard import issue, occurrences, views
 
 app_name = "errors"
+ISSUE = "errors/<slug:project_slug>/<text:fingerprint>"
+
+
+def below(ending: str, view: issue.View, *, name: str) -> URLPattern:
+    """A route below an issue's own."""
+    return path(f"{ISSUE}/{ending}", issue.or_issue(view, ending), name=name)
+
+
 urlpatterns = [
     path("errors", views.issue_list, name="list"),
     path("errors/stats", views.stats_bar, name="stats"),
-    path("errors/<slug:project_slug>/<text:fingerprint>/status", issue.issue_status, name="status"),
-    path("errors/<slug:project_slug>/<text:fingerprint>", issue.issue_detail, name="detail"),
+    below("status", issue.issue_status, name="status"),
+    below("events", occurrences.issue_events, name="events"),
+    path(ISSUE, issue.issue_detail, name="detail"),
 ]

@@ -1,9 +1,12 @@
 """One issue's page, and changing its status."""
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,12 +15,19 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
-from errors.dashboard.occurrences import sample_context
-from errors.dashboard.views import TREND_HOURS, trend_data
-from errors.models import Issue, Status
-from errors.queries import aggregates, history, issues, trends
+from bloop_site.templatetags.ui import release_span, utc_words
+from errors.dashboard.finding import issue_or_404
+from errors.dashboard.occurrences import event_context
+from errors.dashboard.views import trend_data
+from errors.dashboard.windows import choices_of, is_zoomed, window_of
+from errors.models import Event, Issue, Status
+from errors.queries import aggregates, groups, history, issues, trends
+from errors.queries.aggregates import AggregateRow
 from errors.services.status import Actor, IssueGone, change_status
-from projects.access import project_by_slug
+from errors.sharing import curl, markdown
+
+View = Callable[..., HttpResponse]
+MAX_NAMES = 50
 
 ACTIONS = (
     ("resolved", "Resolve", "r"),
@@ -37,21 +47,26 @@ class Action:
     key: str
 
 
-def issue_or_404(request: PageRequest, project_slug: str, fingerprint: str) -> Issue:
-    """The user's issue. Raises Http404."""
-    project = project_by_slug(request.user, project_slug)
-    issue = issues.find_issue(project_id=project.pk, fingerprint=fingerprint)
-    if issue is None:
-        msg = "no such issue"
-        raise Http404(msg)
-    return issue
+def or_issue(view: View, ending: str) -> View:
+    """The view of an address below an issue's. An issue whose own fingerprint ends like that address is shown instead.
+
+    A fingerprint may be anything, "GET /events" too, and WSGI has undone the escapes of its slashes.
+    """
+
+    @wraps(view)
+    def chosen(request: PageRequest, project_slug: str, fingerprint: str) -> HttpResponse:
+        whole = f"{fingerprint}/{ending}"
+        if request.method in ("GET", "HEAD") and issues.has_issue(project_slug=project_slug, fingerprint=whole):
+            return issue_detail(request, project_slug, whole)
+        return view(request, project_slug, fingerprint)
+
+    return chosen
 
 
 def panel_context(request: PageRequest, issue: Issue) -> dict[str, Any]:
-    """What the status panel shows: the row, the other statuses, the timeline."""
+    """What the status panel shows: how it stands, the other statuses, the timeline."""
     return {
-        "issue": issues.rows_of([issue], now_ms=now_ms())[0],
-        "grouping": issue.project.grouping,
+        "issue": issue,
         "actions": [Action(*action) for action in ACTIONS if action[0] != issue.status],
         "status_url": reverse("errors:status", args=[issue.project.slug, issue.fingerprint]),
         "timeline": history.timeline(issue),
@@ -60,18 +75,69 @@ def panel_context(request: PageRequest, issue: Issue) -> dict[str, Any]:
 
 @require_safe
 def issue_detail(request: PageRequest, project_slug: str, fingerprint: str) -> HttpResponse:
-    """One issue: what, where, when, the newest occurrences, what was done about it."""
+    """One issue: what, where, when, its occurrences one by one, what was done about it."""
     issue = issue_or_404(request, project_slug, fingerprint)
-    trend = trends.issue_trend(issue, hours=TREND_HOURS, now_ms=now_ms())
+    if issue.fingerprint != fingerprint:
+        messages.info(request, "The issue you asked for is merged into this one.")
+        return redirect("errors:detail", project_slug=project_slug, fingerprint=issue.fingerprint)
+    issue_ids = groups.group_ids(issue)
+    places = aggregates.breakdown(issue, issue_ids)
+    events = event_context(request, issue_ids)
     context = {
         **panel_context(request, issue),
         "back_url": f"{reverse('errors:list')}?project={issue.project.slug}",
-        "trend": trend,
-        "trend_data": trend_data(trend),
-        "aggregates": aggregates.breakdown(issue),
-        **sample_context(request, issue),
+        "events_url": reverse("errors:events", args=[issue.project.slug, issue.fingerprint]),
+        "aggregates": places,
+        "releases": names_of(place.release for place in places),
+        "environments": names_of(place.environment for place in places),
+        **trend_context(request, issue_ids),
+        **events,
+        "copies": copies(issue, places, events["sample"]),
     }
     return render(request, "errors/issue_detail.html", context)
+
+
+def trend_context(request: PageRequest, issue_ids: list[int]) -> dict[str, Any]:
+    """The chart and the windows it can show."""
+    trend = trends.issue_trend(issue_ids, window_of(request.GET, now_ms=now_ms()))
+    return {
+        "trend": trend,
+        "trend_data": trend_data(trend),
+        "windows": choices_of(request.GET),
+        "is_zoomed": is_zoomed(request.GET),
+    }
+
+
+def copies(issue: Issue, places: list[AggregateRow], event: Event | None) -> dict[str, str]:
+    """The issue as text for elsewhere: its address, Markdown for a ticket, a command for a shell."""
+    origin = settings.BLOOP.auth.rp_origin
+    url = origin + reverse("errors:detail", args=[issue.project.slug, issue.fingerprint])
+    facts = [
+        ("Project", issue.project.name),
+        ("Status", issue.get_status_display()),
+        ("Events", f"{issue.total_count:,}"),
+        ("First seen", utc_words(issue.first_seen_ms)),
+        ("Last seen", utc_words(issue.last_seen_ms)),
+        ("Releases", release_span(names_of(place.release for place in places))),
+        ("Environments", ", ".join(names_of(place.environment for place in places))),
+        ("Route", issue.route or ""),
+    ]
+    return {
+        "link": url,
+        "markdown": markdown(
+            title=issue.error_type,
+            facts=[fact for fact in facts if fact[1]],
+            message=event.message if event else issue.message,
+            stack=event.stack if event else None,
+            url=url,
+        ),
+        "curl": curl(origin=origin, fingerprint=issue.fingerprint, project_id=issue.project_id),
+    }
+
+
+def names_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Each name once, at most 50, in their order."""
+    return tuple(dict.fromkeys(names))[:MAX_NAMES]
 
 
 @require_POST
