@@ -38,7 +38,10 @@ class Unreadable(Exception):
 
 
 def tree_of(text: str) -> list[TreeRow] | None:
-    """The rows of an object or list; None for a single value, for what has more than 300 rows, and for no JSON."""
+    """The rows of what an object or a list holds.
+
+    None for a single value, for what holds nothing, for more than 300 rows, and for what is no JSON.
+    """
     if text.lstrip()[:1] not in PAIRS:
         return None
     rows: list[TreeRow] = []
@@ -49,7 +52,7 @@ def tree_of(text: str) -> list[TreeRow] | None:
                 return None
     except Unreadable:
         return None
-    return rows
+    return rows[1:-1] or None
 
 
 def rows_of(text: str) -> Iterator[TreeRow]:
