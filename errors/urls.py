@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from errors.dashboard import issue, occurrences, views
+from errors.dashboard import issue, occurrences, status, views, work
 
 app_name = "errors"
 ISSUE = "errors/<slug:project_slug>/<text:fingerprint>"
@@ -17,7 +17,12 @@ def below(ending: str, view: issue.View, *, name: str) -> URLPattern:
 urlpatterns = [
     path("errors", views.issue_list, name="list"),
     path("errors/stats", views.stats_bar, name="stats"),
-    below("status", issue.issue_status, name="status"),
+    below("status", status.issue_status, name="status"),
+    below("undo", status.issue_undo, name="undo"),
+    below("notes", work.issue_notes, name="notes"),
+    below("note", work.issue_note, name="note"),
+    below("merge", work.issue_merge, name="merge"),
+    below("unmerge", work.issue_unmerge, name="unmerge"),
     below("events", occurrences.issue_events, name="events"),
     path(ISSUE, issue.issue_detail, name="detail"),
 ]

@@ -1,9 +1,8 @@
-"""What the pages of errors take: filters, kept in the query string."""
+"""The filters of the issue list, kept in the query string."""
 
 from django import forms
 
 from errors.queries.issues import IssueFilter
-from errors.queries.occurrences import EventFilter
 
 STATUSES = (
     ("unresolved", "Unresolved"),
@@ -50,17 +49,4 @@ class IssueFilterForm(forms.Form):
             route=self.value("route"),
             q=self.value("q"),
             sort=self.value("sort"),
-        )
-
-
-class EventFilterForm(forms.Form):
-    """The filters of an issue's events; what does not validate narrows nothing."""
-
-    release = forms.CharField(max_length=256, required=False, strip=False)
-    environment = forms.CharField(max_length=128, required=False, strip=False)
-
-    def filters(self) -> EventFilter:
-        """What the query gets. The form must have been validated."""
-        return EventFilter(
-            release=self.cleaned_data.get("release") or "", environment=self.cleaned_data.get("environment") or ""
         )

@@ -1,51 +1,33 @@
-"""One issue's page, and changing its status."""
+"""One issue's page."""
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
 from bloop_site.templatetags.ui import release_span, utc_words
 from errors.dashboard.finding import issue_or_404
 from errors.dashboard.occurrences import event_context
+from errors.dashboard.panel import panel_context
 from errors.dashboard.views import trend_data
 from errors.dashboard.windows import choices_of, is_zoomed, window_of
-from errors.models import Event, Issue, Status
-from errors.queries import aggregates, groups, history, issues, trends
+from errors.models import Event, Issue
+from errors.queries import aggregates, groups, issues, trends, work
 from errors.queries.aggregates import AggregateRow
-from errors.services.status import Actor, IssueGone, change_status
-from errors.statuses import Change
 from errors.sharing import curl, markdown
 
 View = Callable[..., HttpResponse]
 MAX_NAMES = 50
-
-ACTIONS = (
-    ("resolved", "Resolve", "r"),
-    ("ignored", "Ignore", "i"),
-    ("muted", "Mute", "m"),
-    ("unresolved", "Unresolve", "u"),
-)
-DONE = {"resolved": "Resolved", "ignored": "Ignored", "muted": "Muted", "unresolved": "Unresolved again"}
-
-
-@dataclass(frozen=True)
-class Action:
-    """A status the issue can be moved to, and its key."""
-
-    status: str
-    label: str
-    key: str
+PANEL = "errors/issue_detail.html#status_panel"
 
 
 def or_issue(view: View, ending: str) -> View:
@@ -64,16 +46,6 @@ def or_issue(view: View, ending: str) -> View:
     return chosen
 
 
-def panel_context(request: PageRequest, issue: Issue) -> dict[str, Any]:
-    """What the status panel shows: how it stands, the other statuses, the timeline."""
-    return {
-        "issue": issue,
-        "actions": [Action(*action) for action in ACTIONS if action[0] != issue.status],
-        "status_url": reverse("errors:status", args=[issue.project.slug, issue.fingerprint]),
-        "timeline": history.timeline(issue, groups.group_ids(issue)),
-    }
-
-
 @require_safe
 def issue_detail(request: PageRequest, project_slug: str, fingerprint: str) -> HttpResponse:
     """One issue: what, where, when, its occurrences one by one, what was done about it."""
@@ -81,13 +53,21 @@ def issue_detail(request: PageRequest, project_slug: str, fingerprint: str) -> H
     if issue.fingerprint != fingerprint:
         messages.info(request, "The issue you asked for is merged into this one.")
         return redirect("errors:detail", project_slug=project_slug, fingerprint=issue.fingerprint)
+    return detail_response(request, issue)
+
+
+def detail_response(request: PageRequest, issue: Issue, *, status: int = 200, **panel: Any) -> HttpResponse:
+    """The page, its panel as `panel_context` makes it with `panel`."""
     issue_ids = groups.group_ids(issue)
     places = aggregates.breakdown(issue, issue_ids)
     events = event_context(request, issue_ids)
+    where = [issue.project.slug, issue.fingerprint]
     context = {
-        **panel_context(request, issue),
+        **panel_context(request, issue, issue_ids=issue_ids, **panel),
         "back_url": f"{reverse('errors:list')}?project={issue.project.slug}",
-        "events_url": reverse("errors:events", args=[issue.project.slug, issue.fingerprint]),
+        "events_url": reverse("errors:events", args=where),
+        "unmerge_url": reverse("errors:unmerge", args=where),
+        "merged": work.merges_of(issue) if len(issue_ids) > 1 else [],
         "aggregates": places,
         "releases": names_of(place.release for place in places),
         "environments": names_of(place.environment for place in places),
@@ -95,7 +75,26 @@ def issue_detail(request: PageRequest, project_slug: str, fingerprint: str) -> H
         **events,
         "copies": copies(issue, places, events["sample"]),
     }
-    return render(request, "errors/issue_detail.html", context)
+    return render(request, "errors/issue_detail.html", context, status=status)
+
+
+def refused(request: PageRequest, issue: Issue, *, status: int, **panel: Any) -> HttpResponse:
+    """What was asked for could not be done: the panel says why, for htmx alone, else on the whole page."""
+    if request.htmx:
+        return render(request, PANEL, panel_context(request, issue, **panel), status=status)
+    return detail_response(request, issue, status=status, **panel)
+
+
+def done(
+    request: PageRequest, issue: Issue, words: str, *, undo: dict[str, str] | None = None, **panel: Any
+) -> HttpResponse:
+    """What was asked for is done: htmx gets the panel with a toast, a plain form is led back to the page."""
+    if not request.htmx:
+        messages.success(request, words)
+        return redirect("errors:detail", project_slug=issue.project.slug, fingerprint=issue.fingerprint)
+    response = render(request, PANEL, panel_context(request, issue, **panel))
+    response.headers["HX-Trigger"] = json.dumps({"toast": {"message": words, **({"undo": undo} if undo else {})}})
+    return response
 
 
 def trend_context(request: PageRequest, issue_ids: list[int]) -> dict[str, Any]:
@@ -139,25 +138,3 @@ def copies(issue: Issue, places: list[AggregateRow], event: Event | None) -> dic
 def names_of(names: Iterable[str]) -> tuple[str, ...]:
     """Each name once, at most 50, in their order."""
     return tuple(dict.fromkeys(names))[:MAX_NAMES]
-
-
-@require_POST
-def issue_status(request: PageRequest, project_slug: str, fingerprint: str) -> HttpResponse:
-    """Change the status; htmx gets the panel with a toast, a plain form is led back to the page."""
-    issue = issue_or_404(request, project_slug, fingerprint)
-    status = request.POST.get("status", "")
-    if status not in Status.values:
-        raise Http404
-    before = issue.status
-    try:
-        change_status(issue_id=issue.pk, change=Change(status), actor=Actor(request.user.pk), now_ms=now_ms())
-    except IssueGone:
-        raise Http404 from None
-    if not request.htmx:
-        messages.success(request, DONE[status])
-        return redirect("errors:detail", project_slug=project_slug, fingerprint=fingerprint)
-    issue.refresh_from_db()
-    response = render(request, "errors/issue_detail.html#status_panel", panel_context(request, issue))
-    toast = {"message": DONE[status], "undo": {"url": request.path, "status": before}}
-    response.headers["HX-Trigger"] = json.dumps({"toast": toast})
-    return response

@@ -11,7 +11,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.http import PageRequest
 from bloop_site.lib.links import with_query
 from errors.dashboard.finding import issue_or_404, number_in
-from errors.dashboard.forms import EventFilterForm
+from errors.dashboard.issue_forms import EventFilterForm
 from errors.json_view import indented, tree_of
 from errors.queries import aggregates, groups, occurrences
 from errors.queries.aggregates import AggregateRow
