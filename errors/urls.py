@@ -1,15 +1,29 @@
 """The pages of errors."""
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from errors.dashboard import start, views
+from errors.dashboard import issue, occurrences, start, status, views, work
 
 app_name = "errors"
+ISSUE = "errors/<slug:project_slug>/<text:fingerprint>"
+
+
+def below(ending: str, view: issue.View, *, name: str) -> URLPattern:
+    """A route below an issue's own."""
+    return path(f"{ISSUE}/{ending}", issue.or_issue(view, ending), name=name)
+
+
 urlpatterns = [
     path("errors", views.issue_list, name="list"),
     path("errors/stats", views.stats_bar, name="stats"),
     path("errors/first", start.first_event, name="first"),
-    path("errors/<slug:project_slug>/<text:fingerprint>/status", views.issue_status, name="status"),
-    path("errors/<slug:project_slug>/<text:fingerprint>", views.issue_detail, name="detail"),
+    below("status", status.issue_status, name="status"),
+    below("undo", status.issue_undo, name="undo"),
+    below("notes", work.issue_notes, name="notes"),
+    below("note", work.issue_note, name="note"),
+    below("merge", work.issue_merge, name="merge"),
+    below("unmerge", work.issue_unmerge, name="unmerge"),
+    below("events", occurrences.issue_events, name="events"),
+    path(ISSUE, issue.issue_detail, name="detail"),
 ]

@@ -32,6 +32,12 @@ from accounts.services.invites import issue_invite
 from accounts.services.links import issue_login_link
 from accounts.sessions import SessionStore
 from bloop_site.lib.clock import now_ms
+from errors.models import Issue
+from errors.services.merge import merge_issues
+from errors.services.notes import add_note
+from errors.services.status import Actor as ErrorActor
+from errors.services.status import change_status
+from errors.statuses import Change
 from ingest.models import DeadPayload
 from projects.models import ApiToken, Membership, Project, Removal
 from projects.scopes import SCOPES
@@ -209,6 +215,7 @@ def build() -> World:
     world = World()
     add_people(world)
     add_projects(world)
+    add_work(world)
     add_tokens(world)
     add_traces_of_life(world)
     return world
@@ -267,7 +274,7 @@ def add_projects(world: World) -> None:
     other = create_project(name="Other", slug="other", created_by=neighbour, now=now)
     for project, user in ((shop, creator), (shop, world.users["member"]), (other, neighbour)):
         Membership.objects.get_or_create(project=project.project, user=user)
-    for fingerprint in ("fp", "with/slash"):
+    for fingerprint in ("fp", "with/slash", "merged"):
         fields = {"error_type": SECRET, "message": SECRET, "release": SECRET, "route_or_procedure": f"/{SECRET}"}
         record(shop.project, event_json(fingerprint=fingerprint, **fields))
     gone = create_project(name="Gone", slug="gone", created_by=creator, now=now).project
@@ -275,6 +282,18 @@ def add_projects(world: World) -> None:
     Removal.objects.create(project_id=gone.pk, name="Gone", slug="gone", started_at=now)
     world.names |= {"shop_id": shop.project.pk, "other_id": other.project.pk, "shop_key": shop.api_key}
     world.names["shop_key_id"] = str(shop.project.keys.get().pk)
+
+
+def add_work(world: World) -> None:
+    """What the member did with the shop's issue: a change of status, a note, a merge."""
+    member, now = world.users["member"], now_ms()
+    issues = {issue.fingerprint: issue for issue in Issue.objects.filter(project=world.names["shop_id"])}
+    issue, doer = issues["fp"], ErrorActor(member.pk)
+    merge_issues(into_id=issue.pk, issue_ids=[issues["merged"].pk], actor=doer, now_ms=now)
+    change_status(issue_id=issue.pk, change=Change("ignored"), actor=doer, now_ms=now)
+    note = add_note(issue_id=issue.pk, text=SECRET, author=member, now_ms=now)
+    world.names |= {"slashed_issue": str(issues["with/slash"].pk), "note": str(note.pk)}
+    world.names |= {"transition": str(issue.transitions.get().pk), "merge": str(issue.merges.get().pk)}
 
 
 def add_tokens(world: World) -> None:

@@ -46,6 +46,11 @@ def written(name: str, path: str) -> Row:
     return Row(name, f"POST /v1/errors/fp/{path}", scoped("errors:write", outsider=404))
 
 
+def issue_act(name: str, form: dict[str, str], **given: int) -> Row:
+    """A form of an issue's page, for the members of its project."""
+    return Row(f"errors:{name}", f"POST /errors/shop/fp/{name}", page(stranger=404, member=302, **given), form=form)
+
+
 def act(name: str, path: str, form: dict[str, str] | None = None, **given: int) -> Row:
     """A form of the settings."""
     return Row(f"settings:{name}", f"POST /settings/{path}", page(**given), form=form or {})
@@ -155,6 +160,15 @@ TABLE = [
     Row("errors:detail", "GET /errors/shop/with%2Fslash", page(stranger=404, member=200)),
     Row("errors:detail", "GET /errors/gone/fp", page(stranger=404)),
     Row("errors:status", "POST /errors/shop/fp/status", page(stranger=404, member=302), form={"status": "muted"}),
+    issue_act("undo", {"transition": "{transition}"}),
+    issue_act("notes", {"note": "A thought"}),
+    issue_act("note", {"note_id": "{note}", "text": "Another"}, creator=403),
+    issue_act("note", {"note_id": "{note}", "delete": "1"}, creator=403, admin=302),
+    Row("errors:events", "GET /errors/shop/fp/events", page(stranger=404, member=200)),
+    Row("errors:events", "GET /errors/shop/with%2Fslash/events", page(stranger=404, member=200)),
+    Row("errors:merge", "GET /errors/shop/fp/merge", page(stranger=404, member=200)),
+    issue_act("merge", {"into": "{slashed_issue}"}),
+    issue_act("unmerge", {"merge": "{merge}"}),
     # --- Settings
     Row("settings:projects", "GET /settings/projects", page(stranger=200)),
     act("projects", "projects", {"name": "New", "slug": "new"}, stranger=302),

@@ -7,7 +7,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from bloop_site.lib import clock
+from bloop_site.lib import clock, linked
 
 register = template.Library()
 
@@ -43,8 +43,10 @@ ICONS = {
     "key": '<circle cx="5.25" cy="10.75" r="2.75"/><path d="m7.25 8.75 6-6M10.5 5.5l2 2"/>',
     "llm": '<path d="M7 2.5 8.35 6.15 12 7.5 8.35 8.85 7 12.5 5.65 8.85 2 7.5 5.65 6.15Z"/>'
     '<path d="M12.5 11v3M11 12.5h3"/>',
+    "merge": '<path d="M4 2.5v3.25C4 8 8 8 8 10.5v3M12 2.5v3.25C12 8 8 8 8 10.5"/>',
     "menu": '<path d="M2.5 4.5h11M2.5 8h11M2.5 11.5h11"/>',
     "muted": '<path d="M4 7.5V6a4 4 0 0 1 6.75-2.9M12 6v3l1.25 2.5H5.5"/><path d="M6.75 14h2.5M2.5 13.5l11-11"/>',
+    "note": '<path d="M2.5 3h11v8H8l-3 2.5V11H2.5Z"/><path d="M5.25 6h5.5M5.25 8.25h3.5"/>',
     "plus": '<path d="M8 3.5v9M3.5 8h9"/>',
     "project": '<path d="m8 1.75 5.5 3.125v6.25L8 14.25l-5.5-3.125v-6.25Z"/><path d="m2.75 5 5.25 3 5.25-3M8 8v6"/>',
     "regressed": '<path d="M2.75 6.5A5.5 5.5 0 1 1 2.5 8.75"/><path d="M2.5 2.75V6.5h3.75"/>',
@@ -377,6 +379,12 @@ PICTURES: dict[int, str | int | None] = {
 def visible(value: object) -> str:
     """Text from a client, its control and direction characters made visible. The template escapes it."""
     return str(value).translate(PICTURES)
+
+
+@register.filter
+def with_links(value: object) -> list[linked.Piece]:
+    """What a person wrote, cut into pieces of text (url: "") and web addresses, for a template to write as such."""
+    return linked.pieces_of(str(value))
 
 
 @register.filter

@@ -1,38 +1,27 @@
-"""The pages of errors: the list, its stats bar, one issue, and changing its status."""
+"""The Errors page: the list of issues and its stats bar."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import messages
-from django.http import Http404, HttpResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
+from bloop_site.lib.links import with_query
 from bloop_site.lib.pagination import Page
 from errors.dashboard.forms import DEFAULTS, STATUSES, IssueFilterForm
 from errors.dashboard.start import refused_notice, start_context
-from errors.models import Issue, Status
-from errors.queries import aggregates, events, groups, history, issues, stats, trends
+from errors.queries import issues, stats, trends
 from errors.queries.trends import Trend
-from errors.services.status import Actor, IssueGone, change_status
-from errors.statuses import Change
 from projects.access import Reach, project_by_slug, reach_of
 
 PAGE_SIZE = 25
 TREND_HOURS = 72
 CHIP_LABELS = {"release": "Release", "environment": "Environment", "source": "Source", "route": "Route", "q": "Text"}
-ACTIONS = (
-    ("resolved", "Resolve", "r"),
-    ("ignored", "Ignore", "i"),
-    ("muted", "Mute", "m"),
-    ("unresolved", "Unresolve", "u"),
-)
-DONE = {"resolved": "Resolved", "ignored": "Ignored", "muted": "Muted", "unresolved": "Unresolved again"}
 
 
 @dataclass(frozen=True)
@@ -42,26 +31,6 @@ class Chip:
     label: str
     value: str
     remove_url: str
-
-
-@dataclass(frozen=True)
-class Action:
-    """A status the issue can be moved to, and its key."""
-
-    status: str
-    label: str
-    key: str
-
-
-def with_query(query: QueryDict, **changes: str | None) -> str:
-    """`?…` with some parameters set or (None) removed; "?" when nothing is left, so that a link still leads here."""
-    copy = query.copy()
-    for name, value in changes.items():
-        if value is None:
-            copy.pop(name, None)
-        else:
-            copy[name] = value
-    return f"?{copy.urlencode()}"
 
 
 def selected_reach(request: PageRequest) -> Reach:
@@ -156,80 +125,3 @@ def stats_bar(request: PageRequest) -> HttpResponse:
     query = with_query(QueryDict(), project=request.GET.get("project"))
     context = {"stats": figures, "stats_url": reverse("errors:stats") + query}
     return render(request, "errors/issue_list.html#stats", context)
-
-
-def issue_or_404(request: PageRequest, project_slug: str, fingerprint: str) -> Issue:
-    """The user's issue. Raises Http404."""
-    project = project_by_slug(request.user, project_slug)
-    issue = issues.find_issue(project_id=project.pk, fingerprint=fingerprint)
-    if issue is None:
-        msg = "no such issue"
-        raise Http404(msg)
-    return issue
-
-
-def panel_context(request: PageRequest, issue: Issue) -> dict[str, Any]:
-    """What the status panel shows: the row, the other statuses, the timeline."""
-    return {
-        "issue": issues.rows_of([issue], now_ms=now_ms())[0],
-        "grouping": issue.project.grouping,
-        "actions": [Action(*action) for action in ACTIONS if action[0] != issue.status],
-        "status_url": reverse("errors:status", args=[issue.project.slug, issue.fingerprint]),
-        "timeline": history.timeline(issue, groups.group_ids(issue)),
-    }
-
-
-@require_safe
-def issue_detail(request: PageRequest, project_slug: str, fingerprint: str) -> HttpResponse:
-    """One issue: what, where, when, the newest occurrences, what was done about it."""
-    issue = issue_or_404(request, project_slug, fingerprint)
-    trend = trends.issue_trend(issue, hours=TREND_HOURS, now_ms=now_ms())
-    context = {
-        **panel_context(request, issue),
-        "back_url": f"{reverse('errors:list')}?project={issue.project.slug}",
-        "trend": trend,
-        "trend_data": trend_data(trend),
-        "aggregates": aggregates.breakdown(issue),
-        **sample_context(request, issue),
-    }
-    return render(request, "errors/issue_detail.html", context)
-
-
-def sample_context(request: PageRequest, issue: Issue) -> dict[str, Any]:
-    """The sample that `?sample=` (1 = newest) asks for, and its neighbours."""
-    samples = events.samples_of(issue)
-    wanted = request.GET.get("sample", "1")
-    number = int(wanted) if wanted.isascii() and wanted.isdecimal() and 1 <= int(wanted[:9]) <= len(samples) else 1
-    sample = samples[number - 1] if samples else None
-    metadata = json.loads(sample.metadata) if sample and sample.metadata else None
-    return {
-        "sample": sample,
-        "metadata": metadata,
-        "metadata_json": json.dumps(metadata, indent=2, ensure_ascii=False) if metadata is not None else "",
-        "sample_number": number,
-        "sample_count": len(samples),
-        "newer_url": with_query(request.GET, sample=str(number - 1)) if number > 1 else None,
-        "older_url": with_query(request.GET, sample=str(number + 1)) if number < len(samples) else None,
-    }
-
-
-@require_POST
-def issue_status(request: PageRequest, project_slug: str, fingerprint: str) -> HttpResponse:
-    """Change the status; htmx gets the panel with a toast, a plain form is led back to the page."""
-    issue = issue_or_404(request, project_slug, fingerprint)
-    status = request.POST.get("status", "")
-    if status not in Status.values:
-        raise Http404
-    before = issue.status
-    try:
-        change_status(issue_id=issue.pk, change=Change(status), actor=Actor(request.user.pk), now_ms=now_ms())
-    except IssueGone:
-        raise Http404 from None
-    if not request.htmx:
-        messages.success(request, DONE[status])
-        return redirect("errors:detail", project_slug=project_slug, fingerprint=fingerprint)
-    issue.refresh_from_db()
-    response = render(request, "errors/issue_detail.html#status_panel", panel_context(request, issue))
-    toast = {"message": DONE[status], "undo": {"url": request.path, "status": before}}
-    response.headers["HX-Trigger"] = json.dumps({"toast": toast})
-    return response

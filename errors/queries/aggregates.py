@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db.models import Max, Min, QuerySet, Sum
 
 from errors.models import Aggregate, Issue
-from errors.queries.groups import group_ids, shown_by
+from errors.queries.groups import shown_by
 from errors.queries.issues import SORTS, IssueFilter, matching
 from projects.access import Reach
 
@@ -59,9 +59,12 @@ def release_errors(reach: Reach, release: str) -> QuerySet[Aggregate]:
     return aggregates_in(reach).filter(release=release).order_by("-total_count", "-id")
 
 
-def breakdown(issue: Issue) -> list[AggregateRow]:
-    """An issue by release and environment, the latest seen first, at most 100 rows."""
-    places = Aggregate.objects.filter(issue__in=group_ids(issue)).values("release", "environment")
+def breakdown(issue: Issue, issue_ids: Sequence[int]) -> list[AggregateRow]:
+    """An issue by release and environment, the latest seen first, at most 100 rows.
+
+    issue_ids: the issue's and those of what is merged into it (`groups.group_ids`).
+    """
+    places = Aggregate.objects.filter(issue__in=issue_ids).values("release", "environment")
     rows = places.annotate(count=Sum("total_count"), first=Min("first_seen_ms"), last=Max("last_seen_ms"))
     return [
         AggregateRow(

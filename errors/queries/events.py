@@ -1,4 +1,4 @@
-"""Occurrences and samples of issues."""
+"""Occurrences and samples of issues, as the API lists them."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,9 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from errors.models import Event, Issue
-from errors.queries.groups import group_ids, shown_by
+from errors.queries.groups import shown_by
 from errors.queries.issues import issues_with
 from projects.access import Reach
-
-
-def samples_of(issue: Issue) -> list[Event]:
-    """The newest few occurrences, newest first (docs/decisions/0002); as many as `pipeline.sample_reservoir_size`."""
-    size = settings.BLOOP.pipeline.sample_reservoir_size
-    return sorted(newest_of(group_ids(issue), limit=size), key=lambda event: event.pk, reverse=True)[:size]
 
 
 def newest_of(issue_ids: Sequence[int], *, limit: int) -> list[Event]:
@@ -26,7 +20,7 @@ def newest_of(issue_ids: Sequence[int], *, limit: int) -> list[Event]:
 
 
 def samples_of_all(issues: Sequence[Issue], *, limit: int = 10) -> list[Event]:
-    """The newest samples over several issues, newest first."""
+    """The newest samples over several issues, newest first (docs/decisions/0002)."""
     ids = shown_by([issue.pk for issue in issues[:limit]])
     found = newest_of(list(ids), limit=settings.BLOOP.pipeline.sample_reservoir_size)
     return sorted(found, key=lambda event: (event.received_ms, event.pk), reverse=True)[:limit]

@@ -200,6 +200,11 @@ def find_issue(*, project_id: str, fingerprint: str) -> Issue | None:
     return found and (found.merged_into or found)
 
 
+def has_issue(*, project_slug: str, fingerprint: str) -> bool:
+    """Whether a project, whoever may see it, has exactly this fingerprint."""
+    return Issue.objects.filter(project__slug=project_slug, fingerprint=fingerprint).exists()
+
+
 def issues_with(reach: Reach, fingerprint: str) -> list[Issue]:
     """The reachable issues with this fingerprint, at most one a project, the newest project first.
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from django.db.models import Min, QuerySet, Sum
 
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, hour_of, minute_of
-from errors.models import Aggregate, HourlyCount, Issue, MinuteCount, ProjectHourlyCount
-from errors.queries.groups import group_ids
+from errors.models import Aggregate, HourlyCount, MinuteCount, ProjectHourlyCount
 from projects.access import Reach
 
 MAX_MARKS = 12
@@ -17,6 +16,24 @@ MAX_MARKS = 12
 class HourCount:
     hour_ms: int
     count: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """Clock hours in a row. start_ms: the first one's start, epoch ms."""
+
+    start_ms: int
+    hours: int
+
+    @property
+    def end_ms(self) -> int:
+        """The end of the last hour, which is no part of the window."""
+        return self.start_ms + self.hours * HOUR_MS
+
+    def dense(self, sparse: Sequence[HourCount]) -> list[HourCount]:
+        """Every hour of the window, gaps as zero."""
+        counts = {point.hour_ms: point.count for point in sparse}
+        return [HourCount(at, counts.get(at, 0)) for at in range(self.start_ms, self.end_ms, HOUR_MS)]
 
 
 @dataclass(frozen=True)
@@ -60,9 +77,7 @@ def summed_hours(rows: QuerySet[HourlyCount] | QuerySet[ProjectHourlyCount]) -> 
 
 def dense(sparse: Sequence[HourCount], *, hours: int, now_ms: int) -> list[HourCount]:
     """The last `hours` clock hours, gaps as zero, the running hour last."""
-    start = first_hour(hours=hours, now_ms=now_ms)
-    counts = {point.hour_ms: point.count for point in sparse}
-    return [HourCount(at, counts.get(at, 0)) for at in range(start, start + hours * HOUR_MS, HOUR_MS)]
+    return Window(first_hour(hours=hours, now_ms=now_ms), hours).dense(sparse)
 
 
 def first_hour(*, hours: int, now_ms: int) -> int:
@@ -83,20 +98,21 @@ def project_trend(reach: Reach, *, hours: int, now_ms: int, environment: str = "
     return Trend(dense(summed_hours(rows), hours=hours, now_ms=now_ms), [])
 
 
-def issue_trend(issue: Issue, *, hours: int, now_ms: int) -> Trend:
-    """The trend of one issue, with the releases that first had it in the window."""
-    start = first_hour(hours=hours, now_ms=now_ms)
-    ids = group_ids(issue)
-    sparse = sparse_issue_hours(ids, since_ms=start)
+def issue_trend(issue_ids: Sequence[int], window: Window) -> Trend:
+    """The trend of one issue, with the releases that first had it in the window.
+
+    issue_ids: the issue's and those of what is merged into it (`groups.group_ids`).
+    """
+    rows = HourlyCount.objects.filter(issue_id__in=issue_ids, hour_ms__gte=window.start_ms, hour_ms__lt=window.end_ms)
     firsts = (
-        Aggregate.objects.filter(issue__in=ids)
+        Aggregate.objects.filter(issue__in=issue_ids)
         .values("release")
         .annotate(first=Min("first_seen_ms"))
-        .filter(first__gte=start)
+        .filter(first__gte=window.start_ms, first__lt=window.end_ms)
         .order_by("first", "release")
     )
     marks = [ReleaseMark(row["release"], row["first"]) for row in firsts[:MAX_MARKS]]
-    return Trend(dense(sparse, hours=hours, now_ms=now_ms), marks)
+    return Trend(window.dense(summed_hours(rows)), marks)
 
 
 def events_24h(reach: Reach, *, now_ms: int) -> int:

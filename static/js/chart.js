@@ -1,5 +1,6 @@
 // Puts a uPlot chart in the place of the server's drawing: the same columns, with a crosshair that reads out its hour,
-// marks where releases appeared, and at most five labels an axis, in local time. Needs window.uPlot.
+// marks where releases appeared, and at most five labels an axis, in local time. With data-chart-zoom, dragging over hours
+// leads to the address that shows them. Needs window.uPlot.
 const HOUR = 3600;
 const STEPS = [1, 2, 3, 4, 6, 8, 12, 24, 48, 72, 168, 336, 720];
 const hourName = new Intl.DateTimeFormat("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
@@ -100,6 +101,20 @@ function drawReleases(plot, data, tone) {
   ctx.restore();
 }
 
+// The hours under the selection, by the page's address: ?from=&to=, in milliseconds.
+function zoom(plot, data) {
+  const { left, width } = plot.select;
+  if (width < 8) return;
+  const at = (pixel) => Math.floor((plot.posToVal(pixel, "x") - data.hours[0] / 1000) / HOUR);
+  const first = Math.max(0, at(left));
+  const last = Math.min(data.hours.length - 1, at(left + width));
+  const address = new URL(location.href);
+  address.searchParams.delete("hours");
+  address.searchParams.set("from", data.hours[first]);
+  address.searchParams.set("to", data.hours[last] + HOUR * 1000);
+  location.assign(address);
+}
+
 function options(figure, box, data, readout) {
   const tone = colours(figure);
   const resting = readout.textContent;
@@ -114,7 +129,7 @@ function options(figure, box, data, readout) {
     height: box.clientHeight,
     legend: { show: false },
     padding: [18, 0, 0, 0],
-    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+    cursor: { y: false, drag: { x: "chartZoom" in figure.dataset, y: false, setScale: false }, points: { show: false } },
     scales: { x: { time: false, range: [from, to] }, y: { range: [0, peak * 1.02] } },
     axes: [
       {
@@ -140,6 +155,7 @@ function options(figure, box, data, readout) {
     ],
     hooks: {
       draw: [(plot) => drawReleases(plot, data, tone)],
+      setSelect: [(plot) => zoom(plot, data)],
       setCursor: [
         (plot) => {
           // The column under the pointer, not the nearest left edge.

@@ -5,8 +5,12 @@ async function copy(source) {
     return true;
   } catch {
     // No clipboard outside https and localhost: select the text, so that one key copies it.
+    const { hidden } = source;
+    source.hidden = false;
     getSelection().selectAllChildren(source);
-    return document.execCommand("copy");
+    const done = document.execCommand("copy");
+    source.hidden = hidden;
+    return done;
   }
 }
 
@@ -15,7 +19,8 @@ document.addEventListener("click", async (event) => {
   const source = button && document.querySelector(button.dataset.copy);
   if (!source) return;
   const words = button.querySelector("[data-copy-words]");
+  button.dataset.copyLabel ??= words.textContent;
   words.textContent = (await copy(source)) ? "Copied" : "Selected";
   clearTimeout(Number(button.dataset.copyTimer));
-  button.dataset.copyTimer = String(setTimeout(() => (words.textContent = "Copy"), 2000));
+  button.dataset.copyTimer = String(setTimeout(() => (words.textContent = button.dataset.copyLabel), 2000));
 });

@@ -52,7 +52,7 @@ function act(key) {
     return field?.select();
   }
   const row = currentRow();
-  if (row && STATUSES[key]) return setStatus(row, STATUSES[key]);
+  if (row?.dataset.statusUrl && STATUSES[key]) return setStatus(row, STATUSES[key]);
   return document.querySelector(`[data-key="${CSS.escape(key)}"]`)?.click();
 }
 

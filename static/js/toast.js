@@ -1,5 +1,5 @@
 // Short messages at the foot of the screen. A view sends HX-Trigger: {"toast": {"message": "...", "undo": {"url":
-// "...", "status": "..."}}}; requests that fail are said here too.
+// "...", ...}}}: what else stands in undo is what is posted there. Requests that fail are said here too.
 const LIFE = 8_000;
 const holder = document.querySelector("[data-toasts]");
 const pattern = document.querySelector("[data-toast-template]");
@@ -39,10 +39,10 @@ function expire(toast) {
   toast.addEventListener("focusout", release);
 }
 
-async function post({ url, status }) {
+async function post({ url, ...values }) {
   const panel = document.querySelector("[data-status-panel]");
   const target = panel ?? document.body;
-  await window.htmx.ajax("POST", url, { source: target, target, swap: panel ? "outerHTML" : "none", values: { status } });
+  await window.htmx.ajax("POST", url, { source: target, target, swap: panel ? "outerHTML" : "none", values });
   if (!panel) document.dispatchEvent(new CustomEvent("bloop:changed"));
 }
 

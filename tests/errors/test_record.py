@@ -11,7 +11,7 @@ from accounts.audit import COMMAND_LINE
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, hour_of, minute_of
 from errors.contract import Limits, parse_event
 from errors.models import Aggregate, Event, HourlyCount, Issue, MinuteCount, ProjectHourlyCount, Status, Transition
-from errors.queries.events import samples_of
+from errors.queries.events import samples_of_all
 from errors.queries.trends import events_24h
 from errors.services.record import Recorded, record_events
 from errors.services.status import Actor, change_status
@@ -124,7 +124,7 @@ def test_samples_are_the_newest_five(shop: NewProject) -> None:
     for number in range(8):
         record(shop.project, event_json(request_id=str(number)), received_ms=T + number)
 
-    assert [sample.request_id for sample in samples_of(Issue.objects.get())] == ["7", "6", "5", "4", "3"]
+    assert [sample.request_id for sample in samples_of_all([Issue.objects.get()])] == ["7", "6", "5", "4", "3"]
     assert Event.objects.count() == 8
 
 

@@ -1,0 +1,54 @@
+"""The hours a trend shows, as the address has them."""
+
+from dataclasses import dataclass
+
+from django.http import QueryDict
+
+from bloop_site.lib.clock import HOUR_MS, hour_of
+from bloop_site.lib.links import with_query
+from errors.dashboard.finding import number_in
+from errors.queries.trends import Window, first_hour
+
+CHOICES = ((24, "24 h"), (72, "72 h"), (336, "14 d"), (720, "30 d"))
+USUAL_HOURS = 72
+MAX_HOURS = 720
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A window that can be chosen, and its address."""
+
+    label: str
+    url: str
+    is_current: bool
+
+
+def is_zoomed(query: QueryDict) -> bool:
+    """Whether the address names a first and a last hour."""
+    start, end = number_in(query.get("from")), number_in(query.get("to"))
+    return start is not None and end is not None and 0 < start < end <= start + MAX_HOURS * HOUR_MS
+
+
+def window_of(query: QueryDict, *, now_ms: int) -> Window:
+    """`?from=&to=` (epoch ms, widened to whole hours), else the last `?hours=` (1 to 720), else the last 72."""
+    start, end = number_in(query.get("from")), number_in(query.get("to"))
+    if start is not None and end is not None and is_zoomed(query):
+        first = hour_of(start)
+        return Window(first, min(MAX_HOURS, -(-(end - first) // HOUR_MS)))
+    hours = hours_of(query)
+    return Window(first_hour(hours=hours, now_ms=now_ms), hours)
+
+
+def hours_of(query: QueryDict) -> int:
+    """The hours asked for, within 1 to 720; nonsense means the usual ones."""
+    hours = number_in(query.get("hours"))
+    return USUAL_HOURS if hours is None else min(max(hours, 1), MAX_HOURS)
+
+
+def choices_of(query: QueryDict) -> list[Choice]:
+    """The windows offered; choosing one ends a zoom."""
+    hours = None if is_zoomed(query) else hours_of(query)
+    return [
+        Choice(label, with_query(query, hours=str(each), **{"from": None, "to": None}), each == hours)
+        for each, label in CHOICES
+    ]
