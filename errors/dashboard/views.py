@@ -109,6 +109,7 @@ def page_links(request: PageRequest, page: Page) -> dict[str, Any]:
         "number": page.number,
         "pages": page.pages,
         "total": page.total,
+        "more": page.more,
         "first": page.first,
         "last": page.last,
         "previous_url": previous,
