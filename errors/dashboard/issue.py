@@ -25,6 +25,7 @@ from errors.queries import aggregates, groups, history, issues, trends
 from errors.queries.aggregates import AggregateRow
 from errors.services.status import Actor, IssueGone, change_status
 from errors.sharing import curl, markdown
+from errors.statuses import Change
 
 View = Callable[..., HttpResponse]
 MAX_NAMES = 50
@@ -69,7 +70,7 @@ def panel_context(request: PageRequest, issue: Issue) -> dict[str, Any]:
         "issue": issue,
         "actions": [Action(*action) for action in ACTIONS if action[0] != issue.status],
         "status_url": reverse("errors:status", args=[issue.project.slug, issue.fingerprint]),
-        "timeline": history.timeline(issue),
+        "timeline": history.timeline(issue, groups.group_ids(issue)),
     }
 
 
@@ -149,7 +150,7 @@ def issue_status(request: PageRequest, project_slug: str, fingerprint: str) -> H
         raise Http404
     before = issue.status
     try:
-        change_status(issue_id=issue.pk, status=status, actor=Actor(request.user.pk), now_ms=now_ms())
+        change_status(issue_id=issue.pk, change=Change(status), actor=Actor(request.user.pk), now_ms=now_ms())
     except IssueGone:
         raise Http404 from None
     if not request.htmx:
