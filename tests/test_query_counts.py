@@ -22,7 +22,13 @@ FEW, MANY = 3, 30
 PAGES = {  # the most queries each may take, session and frame included
     "/errors?status=all": 21,
     "/errors?status=all&project=shop": 22,
-    "/errors?status=all&release=1.4.0&environment=production&q=Cannot&sort=total_count": 21,
+    "/errors?status=all&release=1.4.0&environment=production&q=Cannot&sort=total_count": 22,
+    "/errors?status=all&source=api&sort=first_seen": 21,
+    "/errors?status=all&route=/users": 21,
+    "/errors?environment=production": 21,
+    "/errors?release=1.4.0&project=shop": 21,
+    "/errors?q=cannot": 22,
+    "/errors?q=1.4&source=api&route=/users&environment=production&project=shop": 23,
     "/errors/stats": 9,
     "/errors/shop/fp000": 27,
 }
