@@ -33,7 +33,7 @@ def words_of(texts: Iterable[str | None]) -> str:
 
 def words_in(text: str) -> Iterator[str]:
     """The words of one text in their order, parts after their identifier."""
-    for match in RUN.finditer(unicodedata.normalize("NFC", text)):
+    for match in RUN.finditer(normal(text)):
         run = match[0]
         if UNSPACED.search(run):
             yield from (piece.lower() for piece in pieces(run) if len(piece) <= MAX_CHARACTERS)
@@ -46,6 +46,11 @@ def words_in(text: str) -> Iterator[str]:
         yield from (part.lower() for part in parts if len(part) < len(run))
 
 
+def normal(text: str) -> str:
+    """The text in the form its words are taken from: a letter and its accents are one character."""
+    return unicodedata.normalize("NFC", text)
+
+
 def pieces(run: str) -> list[str]:
     """A run that holds unspaced script: each such character alone, what stands between them whole."""
     return [piece for piece in re.split(f"({UNSPACED.pattern})", run) if piece]
@@ -54,7 +59,7 @@ def pieces(run: str) -> list[str]:
 def query_words(text: str) -> list[str]:
     """What a search asks for: the beginnings that an issue's words must have, at most 12 of them."""
     found: dict[str, None] = {}
-    for match in RUN.finditer(unicodedata.normalize("NFC", text)):
+    for match in RUN.finditer(normal(text)):
         for piece in pieces(match[0]):
             found[piece.lower()[:MAX_CHARACTERS]] = None
     return list(found)[:MAX_QUERY_WORDS]

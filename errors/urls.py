@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from errors.dashboard import issue, occurrences, start, status, views, work
+from errors.dashboard import bulk, issue, occurrences, start, status, views, work
 
 app_name = "errors"
 ISSUE = "errors/<slug:project_slug>/<text:fingerprint>"
@@ -17,7 +17,11 @@ def below(ending: str, view: issue.View, *, name: str) -> URLPattern:
 urlpatterns = [
     path("errors", views.issue_list, name="list"),
     path("errors/stats", views.stats_bar, name="stats"),
+    # One segment each: two belong to a project's slug and a fingerprint.
     path("errors/first", start.first_event, name="first"),
+    path("errors/bulk", views.bulk, name="bulk"),
+    path("errors/bulk-work", bulk.bulk_work, name="bulk-work"),
+    path("errors/bulk-undo", bulk.bulk_undo, name="bulk-undo"),
     below("status", status.issue_status, name="status"),
     below("undo", status.issue_undo, name="undo"),
     below("notes", work.issue_notes, name="notes"),

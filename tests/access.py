@@ -33,12 +33,15 @@ from accounts.services.links import issue_login_link
 from accounts.sessions import SessionStore
 from bloop_site.lib.clock import now_ms
 from errors.models import Issue
+from errors.queries.issues import issues_in
+from errors.services.bulk import start_bulk
 from errors.services.merge import merge_issues
 from errors.services.notes import add_note
 from errors.services.status import Actor as ErrorActor
 from errors.services.status import change_status
 from errors.statuses import Change
 from ingest.models import DeadPayload
+from projects.access import Reach
 from projects.models import ApiToken, Membership, Project, Removal
 from projects.scopes import SCOPES
 from projects.services.projects import create_project
@@ -311,12 +314,16 @@ def add_tokens(world: World) -> None:
 
 
 def add_traces_of_life(world: World) -> None:
-    """An invite, a sign-in link, an audit entry, a dead letter; the Django admin's name for a row of each model."""
+    """An invite, a link, a change of issues, an audit entry, a dead letter; the name of each row in the admin."""
     actor, now = Actor(world.users["admin"]), timezone.now()
     invite = issue_invite(role="member", created_by=actor.user, now=now, actor=actor)
     link = issue_login_link(username="victim", now=now)
     world.names |= {"invite": invite.token, "invite_hash": hashed(invite.token), "link": link.token}
     record_act(actor=actor, action=Action.PROJECT_CREATED, target=SECRET, now=now)
+    issue_ids = issues_in(Reach((world.names["shop_id"],))).values_list("pk", flat=True)
+    change, member = Change("muted"), world.users["member"]
+    bulk = start_bulk(user_id=member.pk, reach=Reach(None), change=change, now_ms=now_ms(), ids=list(issue_ids))
+    world.names |= {"issue_id": str(issue_ids[0]), "bulk_id": str(bulk.pk)}
     dead = {"project_id": world.names["shop_id"], "body": b"{}", "items": 1, "reason": SECRET}
     DeadPayload.objects.create(kind="errors", received_ms=now_ms(), buried_ms=now_ms(), **dead)
     registry: dict[Any, Any] = admin.site._registry  # each is a bloop_site.lib.admin one, or so its test says

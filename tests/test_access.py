@@ -32,6 +32,9 @@ from tests.access import (
 )
 from tests.factories import make_token
 
+OWN_BULK = {"stranger": 404, "member": 200, "creator": 404}  # the member's own, whoever else sees the issues
+TAKE_BACK = {**OWN_BULK, "member": 302}
+MUTE_SHOP = {"action": "mute", "matching": "all", "query": "project=shop"}
 NEW_TOKEN = {"name": "x", "project_id": "{shop_id}", "scopes": ["errors:read"]}
 ADMIN_CHANGES = {"projects_project": {"add", "delete"}, "projects_membership": {"add"}}  # the rest is read and acted on
 
@@ -156,6 +159,10 @@ TABLE = [
     Row("errors:first", "GET /errors/first", page(stranger=200)),
     Row("errors:first", "GET /errors/first?project=shop", page(stranger=404, member=200)),
     Row("errors:first", "GET /errors/first?project=gone", page(stranger=404)),
+    Row("errors:bulk", "POST /errors/bulk", page(stranger=302), form={"action": "mute", "ids": "{issue_id}"}),
+    Row("errors:bulk", "POST /errors/bulk", page(stranger=404, member=302), form=MUTE_SHOP),
+    Row("errors:bulk-work", "GET /errors/bulk-work?id={bulk_id}", page(**OWN_BULK)),
+    Row("errors:bulk-undo", "POST /errors/bulk-undo", page(**TAKE_BACK), form={"id": "{bulk_id}"}),
     Row("errors:detail", "GET /errors/shop/fp", page(stranger=404, member=200)),
     Row("errors:detail", "GET /errors/shop/with%2Fslash", page(stranger=404, member=200)),
     Row("errors:detail", "GET /errors/gone/fp", page(stranger=404)),

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Model, QuerySet
+from django.db.models import Func, Model, QuerySet
+from django.db.models.functions import Substr
+from django.db.models.sql.compiler import SQLCompiler
 
 Row = TypeVar("Row", bound=Model)
 MAX_PARAMETERS = 30_000  # SQLite takes 32,766 in a statement, PostgreSQL 65,535
@@ -54,3 +57,47 @@ def copy_back() -> None:
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+class Unindexed(Func):
+    """A column that SQLite, which guesses without statistics, must not choose an index by. PostgreSQL counts."""
+
+    template = "%(expressions)s"
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
+        return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
+
+
+class Beginning(Substr):
+    """`Substr(column, 1, length)` that finds its index on SQLite too, where a parameter is not the constant in it."""
+
+    def __init__(self, column: str, length: int) -> None:
+        super().__init__(column, 1, length)
+        self.length = length
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
+        column, parameters = compiler.compile(self.source_expressions[0])
+        return f"SUBSTR({column}, 1, {int(self.length)})", parameters
+
+
+def begins_with(column: str, beginning: str) -> tuple[str, str]:
+    """SQL that says a column begins with a text, in whatever case (of ASCII, on SQLite); its parameter."""
+    text = beginning.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    like = "LIKE" if connection.vendor == "sqlite" else "ILIKE"
+    return f"{column} {like} %s ESCAPE '\\'", f"{text}%"
+
+
+def with_words(*, table: str, key: str, words: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """SQL that selects the `key` of a full-text table's rows in which each of `words` begins some word; its parameters.
+
+    table: as migration 0003 of errors builds it: `<table>_fts` beside it on SQLite, a column `vector` in it on
+    PostgreSQL. words: one or more, each letters and digits only, so that none means anything to either's language.
+    """
+    if not words or not all(word.isalnum() for word in words):
+        msg = f"not words: {words!r}"
+        raise ValueError(msg)
+    if connection.vendor == "sqlite":
+        asked = " AND ".join(f'"{word}"*' for word in words)
+        return f"SELECT rowid FROM {table}_fts WHERE {table}_fts MATCH %s", (asked,)  # noqa: S608  a table's name
+    asked = " & ".join(f"'{word}':*" for word in words)
+    return f"SELECT {key} FROM {table} WHERE vector @@ %s::tsquery", (asked,)  # noqa: S608  names of a table's

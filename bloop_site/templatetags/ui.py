@@ -381,6 +381,13 @@ def visible(value: object) -> str:
     return str(value).translate(PICTURES)
 
 
+@register.simple_tag
+def marked(pieces: Iterable[tuple[str, bool]]) -> SafeString:
+    """Pieces of text from a client, each with whether a search hit it, made `visible`; the hits as <mark>."""
+    shown = (format_html("<mark>{}</mark>" if hit else "{}", visible(text)) for text, hit in pieces)
+    return format_html_join("", "{}", ((piece,) for piece in shown))
+
+
 @register.filter
 def with_links(value: object) -> list[linked.Piece]:
     """What a person wrote, cut into pieces of text (url: "") and web addresses, for a template to write as such."""

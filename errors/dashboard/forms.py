@@ -30,7 +30,7 @@ class IssueFilterForm(forms.Form):
     )
     source = forms.CharField(max_length=32, required=False, label="Source", widget=search_input("Source"))
     route = forms.CharField(max_length=1024, required=False, label="Route", widget=search_input("Route"))
-    q = forms.CharField(max_length=200, required=False, label="Search", widget=search_input("Type or message"))
+    q = forms.CharField(max_length=200, required=False, label="Search", widget=search_input("Search errors"))
     sort = forms.ChoiceField(choices=SORTS, required=False, label="Sort by")
 
     def value(self, name: str) -> str:
@@ -47,6 +47,6 @@ class IssueFilterForm(forms.Form):
             environment=self.value("environment"),
             source=self.value("source"),
             route=self.value("route"),
-            q=self.value("q"),
+            text=self.value("q"),
             sort=self.value("sort"),
         )

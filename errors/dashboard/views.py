@@ -4,23 +4,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.links import with_query
 from bloop_site.lib.pagination import Page
-from errors.dashboard.forms import DEFAULTS, STATUSES, IssueFilterForm
+from errors.dashboard.bulk import BULK_ACTIONS, change_named, ids_of, list_url, nothing_selected, run, shown_work
+from errors.dashboard.forms import DEFAULTS, SORTS, STATUSES, IssueFilterForm
 from errors.dashboard.start import refused_notice, start_context
+from errors.dashboard.windows import choices_of, is_zoomed, window_of
 from errors.queries import issues, stats, trends
+from errors.queries.snippets import with_finds
 from errors.queries.trends import Trend
+from errors.services.bulk import start_bulk
 from projects.access import Reach, project_by_slug, reach_of
 
 PAGE_SIZE = 25
-TREND_HOURS = 72
+WINDOW_FIELDS = ("hours", "from", "to")
 CHIP_LABELS = {"release": "Release", "environment": "Environment", "source": "Source", "route": "Route", "q": "Text"}
 
 
@@ -33,9 +37,20 @@ class Chip:
     remove_url: str
 
 
-def selected_reach(request: PageRequest) -> Reach:
-    """What the page shows: the project of `?project=` (404 if it is not the user's), else all the user may see."""
-    slug = request.GET.get("project")
+@dataclass(frozen=True)
+class Sort:
+    """An order of the list and its address."""
+
+    url: str
+    is_current: bool
+
+
+def selected_reach(request: PageRequest, query: QueryDict | None = None) -> Reach:
+    """What the page shows: the project of `?project=` (404 if it is not the user's), else all the user may see.
+
+    query: instead of the request's own.
+    """
+    slug = (request.GET if query is None else query).get("project")
     project_id = project_by_slug(request.user, slug).pk if slug else None
     return reach_of(request.user, project_id=project_id)
 
@@ -67,24 +82,13 @@ def chips_of(query: QueryDict, form: IssueFilterForm) -> list[Chip]:
 def issue_list(request: PageRequest) -> HttpResponse:
     """The Errors page; htmx gets the results alone."""
     reach, now = selected_reach(request), now_ms()
-    form = IssueFilterForm({**DEFAULTS, **{name: value for name, value in request.GET.items() if value}})
-    form.is_valid()
-    filters = form.filters()
-    listed = issues.issue_page(reach, filters, wanted=request.GET.get("page"), size=PAGE_SIZE, now_ms=now)
-    context: dict[str, Any] = {
-        "form": form,
-        "chips": chips_of(request.GET, form),
-        "clear_url": with_query(QueryDict(), project=request.GET.get("project")),
-        "rows": listed.rows,
-        "page": page_links(request, listed.page),
-        "show_project": not request.GET.get("project"),
-        "project_slug": request.GET.get("project", ""),
-    }
-    context["has_filters"] = bool(context["chips"])
+    form = filter_form(request.GET)
+    context = results_context(request, request.GET, form, reach, now=now)
     if request.htmx and not request.htmx.history_restore_request:
         return render(request, "errors/issue_list.html#results", with_onboarding(request, context, reach))
+    filters = form.filters()
     trend = trends.project_trend(
-        reach, hours=TREND_HOURS, now_ms=now, environment=filters.environment, source=filters.source
+        reach, window_of(request.GET, now_ms=now), environment=filters.environment, source=filters.source
     )
     context.update(
         stats=stats.stats(reach, now_ms=now),
@@ -92,8 +96,41 @@ def issue_list(request: PageRequest) -> HttpResponse:
         trend=trend,
         trend_data=trend_data(trend),
         refused=refused_notice(request, reach, now=now),
+        windows=choices_of(request.GET),
+        is_zoomed=is_zoomed(request.GET),
+        window_fields=[(name, request.GET[name]) for name in WINDOW_FIELDS if name in request.GET],
     )
     return render(request, "errors/issue_list.html", with_onboarding(request, context, reach))
+
+
+def filter_form(query: QueryDict) -> IssueFilterForm:
+    """The filters of a query string, validated."""
+    form = IssueFilterForm({**DEFAULTS, **{name: value for name, value in query.items() if value}})
+    form.is_valid()
+    return form
+
+
+def results_context(
+    request: PageRequest, query: QueryDict, form: IssueFilterForm, reach: Reach, *, now: int
+) -> dict[str, Any]:
+    """The list itself: its rows, what they were narrowed by, its page and orders, what can be done with them."""
+    filters = form.filters()
+    listed = issues.issue_page(reach, filters, wanted=query.get("page"), size=PAGE_SIZE, now_ms=now)
+    chips = chips_of(query, form)
+    return {
+        "form": form,
+        "chips": chips,
+        "has_filters": bool(chips),
+        "clear_url": with_query(QueryDict(), project=query.get("project")),
+        "rows": with_finds(listed.rows, filters.text) if filters.text else listed.rows,
+        "page": page_links(query, listed.page),
+        "sorts": {name: Sort(with_query(query, sort=name, page=None), name == filters.sort) for name, _ in SORTS},
+        "query": query.urlencode(),
+        "bulk_actions": BULK_ACTIONS,
+        "work": shown_work(request, now=now),
+        "show_project": not query.get("project"),
+        "project_slug": query.get("project", ""),
+    }
 
 
 def with_onboarding(request: PageRequest, context: dict[str, Any], reach: Reach) -> dict[str, Any]:
@@ -103,14 +140,15 @@ def with_onboarding(request: PageRequest, context: dict[str, Any], reach: Reach)
     return {**context, "any_events": any_events, **start}
 
 
-def page_links(request: PageRequest, page: Page) -> dict[str, Any]:
+def page_links(query: QueryDict, page: Page) -> dict[str, Any]:
     """The page's figures and the addresses of its neighbours."""
-    previous = with_query(request.GET, page=str(page.number - 1)) if page.number > 1 else None
-    following = with_query(request.GET, page=str(page.number + 1)) if page.number < page.pages else None
+    previous = with_query(query, page=str(page.number - 1)) if page.number > 1 else None
+    following = with_query(query, page=str(page.number + 1)) if page.number < page.pages else None
     return {
         "number": page.number,
         "pages": page.pages,
         "total": page.total,
+        "more": page.more,
         "first": page.first,
         "last": page.last,
         "previous_url": previous,
@@ -125,3 +163,24 @@ def stats_bar(request: PageRequest) -> HttpResponse:
     query = with_query(QueryDict(), project=request.GET.get("project"))
     context = {"stats": figures, "stats_url": reverse("errors:stats") + query}
     return render(request, "errors/issue_list.html#stats", context)
+
+
+@require_POST
+def bulk(request: PageRequest) -> HttpResponse:
+    """Change the ticked issues, or all that match; htmx gets the list as it is then, a plain form is led back to it."""
+    query = QueryDict(request.POST.get("query", ""))
+    reach, form, now = selected_reach(request, query), filter_form(query), now_ms()
+    change, ids = change_named(request.POST.get("action")), ids_of(request.POST)
+    if "matching" in request.POST:
+        made = start_bulk(user_id=request.user.pk, reach=reach, change=change, now_ms=now, filters=form.filters())
+    elif ids:
+        made = start_bulk(user_id=request.user.pk, reach=reach, change=change, now_ms=now, ids=ids)
+    else:
+        return nothing_selected(request, query.urlencode())
+    run(made.pk)
+    if not request.htmx:
+        return redirect(list_url(query.urlencode()))
+    context = results_context(request, query, form, reach, now=now_ms())
+    response = render(request, "errors/issue_list.html#results", with_onboarding(request, context, reach))
+    response.headers["HX-Trigger"] = "bloop:counts"
+    return response

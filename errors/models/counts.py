@@ -35,6 +35,8 @@ class Aggregate(models.Model):
             models.Index(F("first_seen_ms").desc(), F("id").desc(), name="aggregate_all_by_first_seen"),
             models.Index(F("total_count").desc(), F("id").desc(), name="aggregate_all_by_count"),
             models.Index(F("release"), F("total_count").desc(), F("id").desc(), name="aggregate_by_release"),
+            # The issues of a release, and of one in an environment: what the list of issues is narrowed to.
+            models.Index(fields=["release", "issue", "environment"], name="aggregate_place"),
         )
 
     def __str__(self) -> str:

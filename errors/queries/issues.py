@@ -2,42 +2,76 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from bloop_site.lib.clock import HOUR_MS
+from bloop_site.lib.db import Beginning, Unindexed
 from bloop_site.lib.pagination import Page, page_of
+from errors.highlights import Piece
 from errors.models import Aggregate, HourlyCount, Issue
-from errors.models.issues import LISTED
+from errors.models.issues import LISTED, ROUTE_KEY
+from errors.queries import search
 from errors.queries.groups import shown, shown_by
 from errors.queries.trends import first_hour
 from projects.access import Reach
 
 SPARK_HOURS = 24
 MAX_NAMES = 50
+MOST_LISTED = 10_000
 SORTS = {"last_seen": "last_seen_ms", "first_seen": "first_seen_ms", "total_count": "total_count"}
 
 
 @dataclass(frozen=True)
 class IssueFilter:
-    """What a list is narrowed to; empty texts narrow nothing."""
+    """What a list is narrowed to; empty texts narrow nothing.
+
+    text: what the page searches for, by words (`errors.queries.search`). q: a part of type or message (contract 4.2).
+    """
 
     status: str = ""
     release: str = ""
     environment: str = ""
     source: str = ""
     route: str = ""
+    text: str = ""
     q: str = ""
     since_ms: int | None = None
     until_ms: int | None = None
     sort: str = "last_seen"
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether more than the status narrows it."""
+        return self != IssueFilter(status=self.status, sort=self.sort)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A place that its row does not show, "release" or "stack" for example, where a search found an issue."""
+
+    place: str
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a row shows, with what was searched for marked in it; and where the rest was found."""
+
+    error_type: tuple[Piece, ...]
+    message: tuple[Piece, ...]
+    route: tuple[Piece, ...]
+    elsewhere: tuple[Elsewhere, ...]
+
 
 @dataclass(frozen=True)
 class IssueRow:
-    """An issue as one row: what it is, where it happens, how often, and its last 24 hours (oldest hour first)."""
+    """An issue as one row: what it is, where it happens, how often, and its last 24 hours (oldest hour first).
+
+    found: how a search found it.
+    """
 
     id: int
     project_id: str
@@ -57,6 +91,7 @@ class IssueRow:
     releases: tuple[str, ...]
     environments: tuple[str, ...]
     hourly: tuple[int, ...]
+    found: Found | None = None
 
     @property
     def url(self) -> str:
@@ -80,17 +115,23 @@ def issues_in(reach: Reach) -> QuerySet[Issue]:
 
 
 def filtered_issues(reach: Reach, filters: IssueFilter) -> QuerySet[Issue]:
-    """The reachable issues that match: status, first-event columns, text; release and environment by aggregate."""
-    issues = issues_in(reach).filter(matching(filters))
+    """The reachable issues that match: status, first-event columns; text, release and environment by their index.
+
+    On SQLite the matching ids become a set that each issue, read from an index in the order asked for, is looked up
+    in: so even a place or word that all issues share costs little. PostgreSQL chooses by its statistics.
+    """
+    issues = issues_in(reach).filter(matching(replace(filters, route="")))
     if filters.status:
         issues = issues.filter(status=filters.status)
+    issues = issues.alias(own_id=Unindexed(F("pk")))
+    if filters.text:
+        issues = issues.filter(own_id__in=search.ids_matching(filters.text))
     if filters.release or filters.environment:
-        places = Aggregate.objects.filter(Q(issue=OuterRef("pk")) | Q(issue__merged_into=OuterRef("pk")))
-        if filters.release:
-            places = places.filter(release=filters.release)
-        if filters.environment:
-            places = places.filter(environment=filters.environment)
-        issues = issues.filter(Exists(places))
+        issues = issues.filter(own_id__in=search.ids_in(release=filters.release, environment=filters.environment))
+    if filters.route:
+        # SQLite would put the constant into the key as well, and then not know its index again.
+        issues = issues.alias(key=Beginning("route", ROUTE_KEY), whole=Unindexed(F("route")))
+        issues = issues.filter(key=filters.route[:ROUTE_KEY], whole=filters.route)
     return issues
 
 
@@ -110,15 +151,44 @@ def matching(filters: IssueFilter) -> Q:
     return condition
 
 
+def in_order(issues: QuerySet[Issue], filters: IssueFilter) -> QuerySet[Issue]:
+    """The issues in the order asked for, which is total."""
+    column = F(SORTS[filters.sort])
+    # Those of a route are few beside all: they are found by it and sorted, not met while walking all in order.
+    return issues.order_by((Unindexed(column) if filters.route else column).desc(), "-id")
+
+
 def issue_page(reach: Reach, filters: IssueFilter, *, wanted: str | None, size: int, now_ms: int) -> IssuePage:
     """One page of the list, in five queries however many rows: count, issues, merged ones, places, hours.
 
     wanted: the page number as the query string has it.
     """
-    issues = filtered_issues(reach, filters)
+    issues = in_order(filtered_issues(reach, filters), filters)
+    page, ids = (narrow_page if filters.is_narrow else whole_page)(issues, wanted=wanted, size=size)
+    column = SORTS[filters.sort]
+    found = Issue.objects.filter(pk__in=ids).select_related("project")
+    ordered = sorted(found, key=lambda issue: (getattr(issue, column), issue.pk), reverse=True)
+    return IssuePage(rows_of(ordered, now_ms=now_ms), page)
+
+
+def whole_page(issues: QuerySet[Issue], *, wanted: str | None, size: int) -> tuple[Page, QuerySet[Issue, int]]:
+    """The page of a list that only project and status narrow, counted in an index; and the query for its ids.
+
+    The ids alone stand in the index as well, so the rows before a late page are not read.
+    """
     page = page_of(wanted=wanted, size=size, total=issues.count())
-    ordered = issues.order_by(f"-{SORTS[filters.sort]}", "-id").select_related("project")
-    return IssuePage(rows_of(ordered[page.offset : page.offset + size], now_ms=now_ms), page)
+    return page, issues.values_list("pk", flat=True)[page.offset : page.offset + size]
+
+
+def narrow_page(issues: QuerySet[Issue], *, wanted: str | None, size: int) -> tuple[Page, list[int]]:
+    """The page of a narrower list and its ids, in one query, which stops after 10,000 matches.
+
+    To count on would cost as much as everything else together. So beyond that, the page says "more than", and later
+    pages do not exist: who looks for something there narrows further, or asks for another order.
+    """
+    ids = list(issues.values_list("pk", flat=True)[: MOST_LISTED + 1])
+    page = page_of(wanted=wanted, size=size, total=min(len(ids), MOST_LISTED), more=len(ids) > MOST_LISTED)
+    return page, ids[page.offset : page.offset + size]
 
 
 def rows_of(issues: Iterable[Issue], *, now_ms: int) -> list[IssueRow]:

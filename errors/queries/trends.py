@@ -75,27 +75,21 @@ def summed_hours(rows: QuerySet[HourlyCount] | QuerySet[ProjectHourlyCount]) -> 
     return [HourCount(row["hour_ms"], row["total"]) for row in grouped]
 
 
-def dense(sparse: Sequence[HourCount], *, hours: int, now_ms: int) -> list[HourCount]:
-    """The last `hours` clock hours, gaps as zero, the running hour last."""
-    return Window(first_hour(hours=hours, now_ms=now_ms), hours).dense(sparse)
-
-
 def first_hour(*, hours: int, now_ms: int) -> int:
     """The first of the last `hours` clock hours, the running one included."""
     return hour_of(now_ms) - (hours - 1) * HOUR_MS
 
 
-def project_trend(reach: Reach, *, hours: int, now_ms: int, environment: str = "", source: str = "") -> Trend:
+def project_trend(reach: Reach, window: Window, *, environment: str = "", source: str = "") -> Trend:
     """The trend over all issues within reach, narrowed to an environment and a source if they are given."""
-    start = first_hour(hours=hours, now_ms=now_ms)
-    rows = ProjectHourlyCount.objects.filter(hour_ms__gte=start)
+    rows = ProjectHourlyCount.objects.filter(hour_ms__gte=window.start_ms, hour_ms__lt=window.end_ms)
     if reach.project_ids is not None:
         rows = rows.filter(project_id__in=reach.project_ids)
     if environment:
         rows = rows.filter(environment=environment)
     if source:
         rows = rows.filter(source=source)
-    return Trend(dense(summed_hours(rows), hours=hours, now_ms=now_ms), [])
+    return Trend(window.dense(summed_hours(rows)), [])
 
 
 def issue_trend(issue_ids: Sequence[int], window: Window) -> Trend:

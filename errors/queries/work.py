@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
 from errors.models import BulkChange, Issue, Merge, Note, Release, Transition
 from errors.statuses import NO_RELEASE, Change
@@ -69,6 +69,13 @@ def bulk_progress(*, bulk_id: int, user_id: UUID) -> BulkProgress | None:
 def running_bulks(user_id: UUID) -> list[BulkProgress]:
     """The user's changes that are not finished, the newest first."""
     return [progress_of(bulk) for bulk in BulkChange.objects.filter(user=user_id, finished_ms=None).order_by("-pk")]
+
+
+def latest_bulk(*, user_id: UUID, since_ms: int) -> BulkProgress | None:
+    """The user's change that is running, else the last one, if it was finished since."""
+    recent = BulkChange.objects.filter(Q(finished_ms=None) | Q(finished_ms__gte=since_ms), user=user_id)
+    latest = recent.order_by(F("finished_ms").desc(nulls_first=True), "-pk").first()
+    return None if latest is None else progress_of(latest)
 
 
 def progress_of(bulk: BulkChange) -> BulkProgress:

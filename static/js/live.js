@@ -26,3 +26,13 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (document.activeElement !== document.body || !id) return;
   document.getElementById(id)?.querySelector("[data-focus-after-swap]")?.focus({ preventScroll: true });
 });
+
+// Another window of a chart keeps the filters that were chosen since the page came.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-window]");
+  if (!link) return;
+  const address = new URL(location.href);
+  for (const name of ["from", "to", "page"]) address.searchParams.delete(name);
+  address.searchParams.set("hours", new URL(link.href).searchParams.get("hours"));
+  link.href = address;
+});

@@ -1,4 +1,4 @@
-// Single keys: j and k walk the rows, r i m u act on the issue, [ and ] change the event, / searches, ? lists them all.
+// Single keys: j and k walk the rows, x selects one, r i m u act on the selection or else the issue, [ and ] change the event, / searches, ? lists them all.
 // They can be switched off on a device (WCAG 2.1.4), and never act while someone types.
 const KEY = "bloop-shortcuts";
 const STATUSES = { r: "resolved", i: "ignored", m: "muted", u: "unresolved" };
@@ -43,6 +43,11 @@ async function setStatus(row, status) {
   await refreshResults(position);
 }
 
+function toggleSelected(row, withRange) {
+  const box = row?.querySelector("[data-select]");
+  box?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey: withRange }));
+}
+
 function act(key) {
   if (key === "?") return dialog.showModal();
   if (key === "j" || key === "k") return walk(key === "j" ? 1 : -1);
@@ -57,11 +62,11 @@ function act(key) {
 }
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest?.("input, select, textarea, [contenteditable]");
+  const typing = event.target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable]");
   if (event.key === "Escape" && event.target.matches?.("[data-search]") && !event.target.value) event.target.blur();
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || typing || dialog.open) return;
   if (!toggle.checked && event.key !== "?") return;
-  if (!"jkrimu[]/?".includes(event.key) || event.key.length !== 1) return;
+  if (!"jkxXrimu[]/?".includes(event.key) || event.key.length !== 1) return;
   event.preventDefault();
   act(event.key);
 });
@@ -69,7 +74,7 @@ document.addEventListener("keydown", (event) => {
 // A row opens wherever it is clicked, also over the numbers that answer to hover.
 document.addEventListener("click", (event) => {
   const row = event.target.closest("[data-row]");
-  if (!row || event.target.closest("a, button") || String(getSelection())) return;
+  if (!row || event.target.closest("a, button, input, label") || String(getSelection())) return;
   const link = row.querySelector("[data-row-link]");
   if (event.ctrlKey || event.metaKey) window.open(link.href, "_blank", "noopener");
   else link.click();
