@@ -4,7 +4,7 @@ Ids go up with arrival, and the index on (issue, id) has the neighbours of any i
 with ten occurrences and with a million. Nothing here counts or sorts all of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Max, OuterRef, QuerySet, Subquery
@@ -79,13 +79,26 @@ def nearest_ids(issue_ids: Sequence[int], cursor: Cursor, *, limit: int) -> list
     One query for up to 400 issues: each gives `limit` ids from its own stretch of the index, then they are merged.
     """
     found: list[int] = []
+    for parts in in_pieces(issue_ids, cursor):
+        found += united(parts, limit=limit).order_by(cursor.order)[:limit]
+    return sorted(found, reverse=not cursor.is_forward)[:limit]
+
+
+def newest_ids_of_each(issue_ids: Sequence[int], *, limit: int) -> list[int]:
+    """The ids of the newest `limit` occurrences of each of these issues, in no order; queries as `nearest_ids`."""
+    found: list[int] = []
+    for parts in in_pieces(issue_ids, Cursor()):
+        found += united(parts, limit=limit) if len(parts) > 1 else parts[0][:limit]
+    return found
+
+
+def in_pieces(issue_ids: Sequence[int], cursor: Cursor) -> Iterator[list[QuerySet[Event, int]]]:
+    """The ids of each issue's occurrences on one side of the cursor, as many issues at once as can be united."""
     for start in range(0, len(issue_ids), MAX_UNITED):
-        parts = [
+        yield [
             Event.objects.filter(issue=issue_id, **cursor.side()).order_by(cursor.order).values_list("pk", flat=True)
             for issue_id in issue_ids[start : start + MAX_UNITED]
         ]
-        found += united(parts, limit=limit).order_by(cursor.order)[:limit]
-    return sorted(found, reverse=not cursor.is_forward)[:limit]
 
 
 def united(parts: Sequence[QuerySet[Event, int]], *, limit: int) -> QuerySet[Event, int]:

@@ -1,4 +1,4 @@
-"""A person in a browser: sign in by link, find an error, resolve it, see it come back. With scripts and without."""
+"""A person in a browser: finds an error, resolves it, sees it come back, works on it. With scripts and without."""
 
 import uuid
 
@@ -101,3 +101,82 @@ def test_the_same_works_without_javascript(shared_server: Server, complaints: Co
 
     assert [row["status"] for row in shared_server.found(wanted)] == ["resolved"]
     assert complaints.heard == []
+
+
+def open_issue(page: Page, name: str) -> None:
+    """From the list to the page of the error with this name."""
+    page.goto(f"/errors?q={name}&status=all")
+    page.get_by_role("row").get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+
+
+def test_an_engineer_mutes_undoes_writes_a_note_merges_and_takes_out(shared_server: Server, complaints: Complaints):
+    link = shared_server.sign_in_link()
+    wanted, other = send_two_errors(shared_server)
+    with visit(shared_server, complaints, scripts=True) as page:
+        sign_in(page, link)
+        open_issue(page, wanted)
+        panel, toasts = page.locator("#status-panel"), page.locator("[data-toasts]")
+
+        panel.get_by_label("New note").fill("half a thought")
+        panel.get_by_label("More ways to mute").click()
+        assert_fits_a_phone(page)
+        panel.get_by_role("button", name="10 more times").click()
+        expect(panel.get_by_text("until it happens 10 more times")).to_be_visible()
+        expect(panel.get_by_label("New note")).to_have_value("half a thought")
+        toasts.get_by_role("button", name="Undo").click()
+        expect(panel.get_by_role("button", name="Resolve", exact=True)).to_be_visible()
+        expect(panel.get_by_text("Change undone: muted back to unresolved")).to_be_visible()
+
+        panel.get_by_label("New note").fill("See https://example.com/incident")
+        panel.get_by_label("New note").press("Control+Enter")
+        expect(panel.get_by_role("link", name="https://example.com/incident")).to_be_visible()
+        expect(panel.get_by_label("New note")).to_have_value("")
+        panel.get_by_text("Edit", exact=True).click()
+        panel.get_by_label("Note", exact=True).fill("It was the cache")
+        panel.get_by_role("button", name="Save").click()
+        expect(panel.get_by_text("It was the cache").first).to_be_visible()
+
+        page.keyboard.press("r")
+        expect(panel.get_by_text("Unresolved to resolved by admin")).to_be_visible()
+        page.keyboard.press("u")
+        expect(panel.get_by_text("Resolved to unresolved by admin")).to_be_visible()
+
+        panel.get_by_role("link", name="Merge…").click()
+        page.get_by_role("searchbox", name="Search issues of this project").fill(other)
+        expect(page.get_by_role("radio")).to_have_count(1)
+        assert_fits_a_phone(page)
+        page.get_by_role("radio").check()
+        page.get_by_role("button", name="Merge into the chosen issue").click()
+        expect(page.get_by_role("heading", name=other)).to_be_visible()
+        expect(page.get_by_text("1 merged issue")).to_be_visible()
+        assert_fits_a_phone(page)
+        page.get_by_role("link", name="Older event").click()
+        expect(page.get_by_role("heading", name="Event", exact=False).first).to_be_visible()
+        page.get_by_role("button", name="Take out").click()
+        expect(page.get_by_role("heading", name=wanted)).to_be_visible()
+        page.get_by_role("link", name="All events").click()
+        expect(page.get_by_role("row")).to_have_count(2)
+        assert_fits_a_phone(page)
+
+    assert complaints.heard == []
+
+
+def test_the_second_of_two_people_is_told_who_was_first(shared_server: Server):
+    link = shared_server.sign_in_link()
+    wanted, _ = send_two_errors(shared_server)
+    with visit(shared_server, scripts=True) as page:
+        sign_in(page, link)
+        open_issue(page, wanted)
+        mine = page.locator("#status-panel")
+        theirs = page.context.new_page()
+        theirs.goto(page.url)
+        theirs.get_by_role("button", name="Resolve", exact=True).click()
+        expect(theirs.get_by_text("Unresolved to resolved by admin")).to_be_visible()
+
+        mine.get_by_role("button", name="Ignore").click()
+
+        expect(mine.get_by_role("alert")).to_contain_text("admin resolved this")
+        expect(mine.get_by_role("alert")).to_contain_text("Your change was not made.")
+        expect(mine.get_by_role("button", name="Unresolve", exact=True)).to_be_visible()
+        expect(mine.get_by_role("button", name="Ignore")).to_be_visible()
