@@ -7,6 +7,8 @@ from typing import Any
 
 from django.conf import settings
 
+from bloop_site.lib.parsers import MAX_BODY, MAX_UPLOAD
+
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -42,7 +44,7 @@ class Transport:
 
 def largest_body() -> int:
     """The most bytes any route takes."""
-    return max(settings.BLOOP.ingest.max_batch_bytes, 2 * 1024 * 1024)
+    return max(settings.BLOOP.ingest.max_batch_bytes, MAX_BODY, MAX_UPLOAD)
 
 
 def refuse(start_response: StartResponse, status: str, reason: str) -> list[bytes]:

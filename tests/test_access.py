@@ -21,17 +21,22 @@ from tests.access import (
     SECRET,
     TOKENS,
     Row,
+    Sent,
     World,
     contents,
     everyone,
     page,
+    people,
     route_names,
     scoped,
     session_only,
     undone,
 )
 from tests.factories import make_token
+from tests.maps import encoded, source_map
 
+MAP_FORM = {"release": "1.0", "file": Sent("app.js.map", encoded(source_map()))}
+CHANGES_MAPS = scoped("sourcemaps:write", "sourcemaps:upload", outsider=404) | people(member=403, creator=200)
 NEW_TOKEN = {"name": "x", "project_id": "{shop_id}", "scopes": ["errors:read"]}
 ADMIN_CHANGES = {"projects_project": {"add", "delete"}, "projects_membership": {"add"}}  # the rest is read and acted on
 
@@ -234,6 +239,9 @@ TABLE = [
     read("api-release-errors", f"releases/{SECRET}/errors", outsider=200),
     read("api-trends", "trends", outsider=200),
     read("api-stats", "stats", outsider=200),
+    Row("api-source-maps", "GET /v1/projects/shop/sourcemaps", scoped("sourcemaps:read", outsider=404)),
+    Row("api-source-maps", "POST /v1/projects/shop/sourcemaps", CHANGES_MAPS, upload=MAP_FORM),
+    Row("api-source-map", "DELETE /v1/projects/shop/sourcemaps/{shop_map}", CHANGES_MAPS),
 ]
 NOTHING_TO_SEE = {
     "api-errors": [],

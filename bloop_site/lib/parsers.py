@@ -10,6 +10,7 @@ from rest_framework.parsers import BaseParser
 from bloop_site.lib.api import ApiError
 
 MAX_BODY = 2 * 1024 * 1024  # contract 9.4, where a route has no limit of its own
+MAX_UPLOAD = 5 * 1024 * 1024  # contract 9.4: a form with a file in it
 
 
 class JsonBody(BaseParser):
