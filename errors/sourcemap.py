@@ -148,7 +148,8 @@ def decoded(data: bytes | msgspec.Raw, shape: type[Shape]) -> Shape:
     try:
         return msgspec.json.decode(data, type=shape)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise SourceMapInvalid(str(error)[:200]) from None
+        reason = str(error)[:200]
+        raise SourceMapInvalid(reason[:1].lower() + reason[1:]) from None
     except RecursionError:
         raise SourceMapInvalid("nested too deep") from None
 

@@ -16,6 +16,8 @@ from bloop_site.lib.api import ApiError
 from bloop_site.lib.parsers import MAX_UPLOAD
 from ingest.body import refuse_long
 
+PAGE_UPLOAD = 32 * 1024 * 1024  # several files at once, by a person
+
 
 class SentFile(SimpleUploadedFile):
     """A file of a form. sent_name: its name as the form has it, which Django's own files lose the folders of."""

@@ -66,6 +66,12 @@ def shop_act(name: str, path: str, form: dict[str, str] | None = None) -> Row:
     return act(name, f"projects/shop/{path}", form, stranger=404, member=403, creator=302)
 
 
+def map_act(name: str, path: str, form: dict[str, Any] | None = None) -> Row:
+    """A form of the page of the shop's source maps: for who manages it."""
+    expected = page(stranger=404, member=403, creator=302)
+    return Row(f"errors:{name}", f"POST /settings/projects/shop/{path}", expected, form=form or {})
+
+
 def admin_act(name: str, path: str, form: dict[str, str] | None = None) -> Row:
     """A form of the settings that only admins see."""
     return act(name, path, form, stranger=403, admin=302)
@@ -171,6 +177,11 @@ TABLE = [
     shop_act("add-member", "members", {"username": "victim"}),
     shop_act("remove-member", "members/{member_id}/remove"),
     shop_act("delete-project", "delete", {"name": SECRET}),
+    Row("errors:source-maps", "GET /settings/projects/shop/sourcemaps", page(stranger=404, member=200)),
+    Row("errors:source-maps", "GET /settings/projects/gone/sourcemaps", page(stranger=404)),
+    map_act("source-maps", "sourcemaps", MAP_FORM),
+    map_act("delete-map", "sourcemaps/{shop_map}/delete"),
+    map_act("delete-maps", "sourcemaps/release/delete", {"release": SECRET}),
     Row("settings:tokens", "GET /settings/tokens", page(stranger=200)),
     act("tokens", "tokens", {"name": "x", "project": "shop", "scopes": "errors:read"}, stranger=422, creator=302),
     act("revoke-token", "tokens/{token}/revoke", stranger=404, member=403, creator=302),
@@ -300,7 +311,16 @@ def assert_tells_nothing(answer: Any, row: Row, world: World) -> None:
 
 
 def test_an_insider_does_read_it(world: World):
-    names = {"errors:list", "errors:detail", "settings:projects", "settings:project", "api-errors", "api-error"}
+    names = {
+        "errors:list",
+        "errors:detail",
+        "errors:source-maps",
+        "settings:projects",
+        "settings:project",
+        "api-errors",
+        "api-error",
+        "api-source-maps",
+    }
 
     for row in [row for row in READS if row.name in names and "gone" not in row.url and "unknown" not in row.url]:
         for caller in ("member", "creator", "admin", "verified"):

@@ -10,10 +10,11 @@ from django.conf import settings
 from django.db.models import Count, F, Max, Q, QuerySet, Sum, Window
 from django.db.models.functions import RowNumber
 
+from bloop_site.lib.clock import to_ms
 from bloop_site.lib.log import logger
 from errors.framepos import Filenames, Position, position_of
 from errors.map_cache import Key, MapCache
-from errors.models import SourceMap
+from errors.models import Release, SourceMap
 from errors.near_release import is_near
 from errors.originals import Original
 from errors.sourcemap import ParsedMap, SourceMapInvalid, read_map, unpacked
@@ -22,6 +23,7 @@ log = logger("errors.sourcemaps")
 parsed_maps = MapCache(settings.BLOOP.sourcemaps.cache_bytes)
 MAPS_AT_ONCE = 20  # read for one answer; those in the cache are not counted
 NEAR_SHOWN = 3
+COMPARED = 200
 
 
 # --- Lists ------------------------------------------------------------------------------------------------------------
@@ -52,6 +54,10 @@ class MapFile:
     uploaded_at: datetime
     uploaded_by: str | None
 
+    @property
+    def uploaded_ms(self) -> int:
+        return to_ms(self.uploaded_at)
+
 
 def files_of(project_id: str, releases: Iterable[str], *, limit: int) -> dict[str, list[MapFile]]:
     """The maps of each release by filename, at most `limit` of each, in one query."""
@@ -62,6 +68,29 @@ def files_of(project_id: str, releases: Iterable[str], *, limit: int) -> dict[st
     for row in rows.filter(place__lte=limit).order_by("release", "filename").values_list(*columns):
         found[row[1]].append(MapFile(*row))
     return found
+
+
+class Spelling(NamedTuple):
+    """How events spell a release that maps were uploaded for: like this, or nearly (newest first)."""
+
+    is_seen: bool
+    near: list[str]
+
+
+def event_releases(project_id: str, *, limit: int) -> list[str]:
+    """The releases that events named last first, the newest at the head."""
+    rows = Release.objects.filter(project=project_id).exclude(name="unknown").order_by("-first_seen_ms", "-id")
+    return list(rows.values_list("name", flat=True)[:limit])
+
+
+def event_spellings(project_id: str, releases: Sequence[str]) -> dict[str, Spelling]:
+    """For each of these releases, whether events name it, and if not, which of the newest 200 they name is near it."""
+    seen = set(Release.objects.filter(project=project_id, name__in=releases).values_list("name", flat=True))
+    newest = event_releases(project_id, limit=COMPARED) if len(seen) < len(releases) else []
+    return {
+        name: Spelling(name in seen, [each for each in newest if name not in seen and is_near(each, name)][:NEAR_SHOWN])
+        for name in releases
+    }
 
 
 def has_maps(project_id: str, release: str) -> bool:
