@@ -83,5 +83,5 @@ def big_map(size: int, *, seed: int = 1) -> bytes:
 
 def stack_of(frames: int, *, file: str = "https://shop.example/static/app.js", width: int = 2_000_000) -> str:
     """A V8 stack of so many frames, spread over the first line of a bundle."""
-    places = [1 + width * number // frames for number in range(frames)]
+    places = [100 + width * number // frames for number in range(frames)]
     return "TypeError: x is undefined\n" + "\n".join(f"    at f{at} ({file}:1:{at})" for at in places)

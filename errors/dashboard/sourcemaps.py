@@ -95,8 +95,8 @@ def source_maps(request: PageRequest, slug: str) -> HttpResponse:
     try:
         refuse_long(request, limit=PAGE_UPLOAD)
     except ApiError as reason:
-        mebibytes = PAGE_UPLOAD // 1024 // 1024
-        told = [Outcome("All files", f"together they are larger than {mebibytes} MiB; send fewer, or gzip them")]
+        too_large = f"together they are larger than {PAGE_UPLOAD // 1024 // 1024} MiB; send fewer, or gzip them"
+        told = [Outcome("All files", too_large if reason.status_code == 413 else reason.reason)]
         return render(request, PAGE, page_context(request, project, outcomes=told), status=reason.status_code)
     request.upload_handlers = [InMemory(request)]
     return upload(request, project)
