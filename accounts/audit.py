@@ -37,6 +37,9 @@ class Action(TextChoices):
     MEMBER_REMOVED = "member_removed", "Removed a member from a project"
     TOKEN_CREATED = "token_created", "Made an API token"
     TOKEN_REVOKED = "token_revoked", "Revoked an API token"
+    SOURCE_MAPS_UPLOADED = "source_maps_uploaded", "Uploaded source maps of a release"
+    SOURCE_MAP_REPLACED = "source_map_replaced", "Replaced a source map"
+    SOURCE_MAP_DELETED = "source_map_deleted", "Deleted source maps"
     DEAD_LETTERS_RETRIED = "dead_letters_retried", "Retried dead letters"
     DEAD_LETTERS_DISCARDED = "dead_letters_discarded", "Discarded dead letters"
 

@@ -149,6 +149,10 @@ class LlmTracing(Section):
     default_content_storage: Annotated[str, Field(pattern="^(none|metadata_only|full)$")] = "none"
 
 
+class SourceMaps(Section):
+    cache_bytes: NotNegative = 64 * 1024 * 1024
+
+
 class Logging(Section):
     level: Annotated[str, Field(pattern="(?i)^(trace|debug|info|warn|warning|error|critical|off)$")] | None = None
     format: Annotated[str, Field(pattern="^(auto|json|console)$")] = "auto"
@@ -174,6 +178,7 @@ class Config(BaseSettings):
     smtp: Smtp = Smtp()
     analytics: Analytics = Analytics()
     llm_tracing: LlmTracing = LlmTracing()
+    sourcemaps: SourceMaps = SourceMaps()
     logging: Logging = Logging()
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
     redis_url: str | None = Field(None, validation_alias="REDIS_URL")

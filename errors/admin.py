@@ -1,4 +1,4 @@
-"""Issues in the Django admin: found and seen, their status changed as anywhere else. Events are too many for it."""
+"""Issues and source maps in the Django admin: found and seen, acted on as anywhere else. Events are too many for it."""
 
 from typing import Any
 
@@ -6,13 +6,17 @@ import msgspec
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
+from django.utils import timezone
 
+from accounts.access import actor_of
 from bloop_site.lib.admin import BloopAdmin, Refused, act, choice_filter, client_text, column, moment, related
 from bloop_site.lib.clock import now_ms
 from bloop_site.templatetags.ui import count, status_badge
 from errors.contract import decode_events
-from errors.models import Issue, Status
+from errors.models import Issue, SourceMap, Status
+from errors.services.sourcemaps import SourceMapGone, delete_source_map
 from errors.services.status import Actor, IssueGone, change_status
 from errors.statuses import Change
 from ingest import preview
@@ -100,3 +104,55 @@ class IssueAdmin(BloopAdmin):
     @act("Unresolve", but={"status": Status.UNRESOLVED})
     def unresolve(self, request: HttpRequest, rows: QuerySet[Issue]) -> None:
         self.set_status(request, rows, Status.UNRESOLVED, done="unresolved again")
+
+
+@admin.register(SourceMap)
+class SourceMapAdmin(BloopAdmin):
+    """Uploaded by builds and people; what is in a map is nowhere read but for stacks."""
+
+    one, many = "source map", "source maps"
+    list_display = (
+        client_text("filename", "File", limit=160),
+        client_text("release", "Release", limit=80),
+        related("project", "Project"),
+        column("size_bytes", "Size", lambda row: filesizeformat(row.size_bytes)),
+        moment("uploaded_at", "Uploaded", ago=True),
+        related("uploaded_by", "By"),
+    )
+    sortable_by = ()
+    list_filter = ("project",)
+    list_select_related = ("project", "uploaded_by")
+    search_fields = ("filename", "release")
+    ordering = ("-uploaded_at", "-pk")
+    fields = (
+        client_text("filename", "File", limit=1_000),
+        client_text("release", "Release"),
+        related("project", "Project", link=True),
+        column("size_bytes", "Size", lambda row: filesizeformat(row.size_bytes)),
+        column("stored_bytes", "Compressed", lambda row: filesizeformat(row.stored_bytes)),
+        client_text("sha256", "SHA-256"),
+        moment("uploaded_at", "Uploaded"),
+        related("uploaded_by", "By", link=True),
+    )
+    actions = ("delete_maps",)
+    empty_words = "Source maps are uploaded in a project's settings, or by CI."
+
+    def named(self, row: SourceMap) -> str:
+        return f"{row.filename} of {row.release}"[:100]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SourceMap]:
+        rows: QuerySet[SourceMap] = super().get_queryset(request).select_related("project", "uploaded_by")
+        return rows.defer("content").filter(project__removing_at=None)
+
+    def view_on_site(self, obj: SourceMap) -> str:  # type: ignore[override]  # Django takes a method as well as a bool
+        return reverse("errors:source-maps", args=[obj.project.slug])
+
+    @act("Delete", ask="Stacks that need them are shown as they came. They can be uploaded again.", at_once=100)
+    def delete_maps(self, request: Any, rows: QuerySet[SourceMap]) -> None:
+        def one(row: SourceMap) -> None:
+            try:
+                delete_source_map(project=row.project, map_id=row.pk, actor=actor_of(request), now=timezone.now())
+            except SourceMapGone:
+                raise Refused("is gone") from None
+
+        self.do(request, rows, one, done="deleted")

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from errors.dashboard import bulk, issue, occurrences, start, status, views, work
+from errors.dashboard import bulk, issue, occurrences, sourcemaps, start, status, views, work
 
 app_name = "errors"
 ISSUE = "errors/<slug:project_slug>/<text:fingerprint>"
@@ -30,4 +30,7 @@ urlpatterns = [
     below("unmerge", work.issue_unmerge, name="unmerge"),
     below("events", occurrences.issue_events, name="events"),
     path(ISSUE, issue.issue_detail, name="detail"),
+    path("settings/projects/<slug:slug>/sourcemaps", sourcemaps.source_maps, name="source-maps"),
+    path("settings/projects/<slug:slug>/sourcemaps/release/delete", sourcemaps.delete_release, name="delete-maps"),
+    path("settings/projects/<slug:slug>/sourcemaps/<int:map_id>/delete", sourcemaps.delete_one, name="delete-map"),
 ]

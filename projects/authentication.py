@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from accounts.authentication import session_user
@@ -44,10 +44,15 @@ def bearer_secret(request: Request) -> str:
 
 
 class HasScope(BasePermission):
-    """A token needs one of the view's `scopes`; sessions bypass scopes; a view that names none is closed."""
+    """A token needs one of the view's `scopes`; sessions bypass scopes; a view that names none is closed.
+
+    A view that also names `write_scopes` wants one of those for whatever is no read.
+    """
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         scopes: tuple[str, ...] = getattr(view, "scopes", ())
+        if request.method not in SAFE_METHODS:
+            scopes = getattr(view, "write_scopes", ()) or scopes
         if not scopes:
             return False
         if isinstance(request.auth, ApiToken) and not set(scopes) & set(request.auth.scopes):

@@ -11,9 +11,13 @@ from projects.models import ApiToken
 
 
 class ScopedView(APIView):
-    """An API view behind a token or a session: `scopes` opens it, `reach` says which projects it may touch."""
+    """An API view behind a token or a session: `scopes` opens it, `reach` says which projects it may touch.
+
+    write_scopes: what opens its unsafe methods, if not the same.
+    """
 
     scopes: ClassVar[tuple[str, ...]] = ()
+    write_scopes: ClassVar[tuple[str, ...]] = ()
 
     def reach(self, request: Request) -> Reach:
         """The caller's projects; for sessions narrowed by `?project_id=`."""

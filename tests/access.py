@@ -45,6 +45,7 @@ from projects.access import Reach
 from projects.models import ApiToken, Membership, Project, Removal
 from projects.scopes import SCOPES
 from projects.services.projects import create_project
+from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_admin, make_token, make_user, record
 
 SECRET = "OnlyTheShopMayReadThis"
@@ -103,10 +104,22 @@ def scoped(*scopes: str, outsider: int, insider: int = 200) -> Expected:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A file of a form that can be sent again and again."""
+
+    name: str
+    content: bytes
+
+    def read(self) -> bytes:
+        return self.content
+
+
+@dataclass(frozen=True)
 class Row:
     """A route by name, a request to it, and the status each caller gets.
 
-    request: "METHOD /path", in which {names} stand for things of the world. form, json: what it carries.
+    request: "METHOD /path", in which {names} stand for things of the world. form, json: what it carries. upload: a form
+    with files in it that scripts send too, so without Django's token.
     """
 
     name: str
@@ -114,6 +127,7 @@ class Row:
     expected: Expected
     form: dict[str, Any] | None = None
     json: Any = None
+    upload: dict[str, Any] | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.name} {self.url.partition('?')[2]}".strip()
@@ -185,8 +199,9 @@ class World:
     def send(self, row: Row, headers: dict[str, str], *, strict: bool = False) -> Any:
         """Send the row's request with exactly these headers."""
         sender = Client(enforce_csrf_checks=strict, headers=headers)
-        if row.form is not None:
-            return sender.post(self.url(row), self.filled(row.form))
+        sent = row.form if row.upload is None else row.upload
+        if sent is not None:
+            return sender.post(self.url(row), self.filled(sent))
         body = "" if row.json is None else json.dumps(self.filled(row.json))
         return sender.generic(row.method, self.url(row), body, "application/json")
 
@@ -326,6 +341,7 @@ def add_traces_of_life(world: World) -> None:
     world.names |= {"issue_id": str(issue_ids[0]), "bulk_id": str(bulk.pk)}
     dead = {"project_id": world.names["shop_id"], "body": b"{}", "items": 1, "reason": SECRET}
     DeadPayload.objects.create(kind="errors", received_ms=now_ms(), buried_ms=now_ms(), **dead)
+    world.names["shop_map"] = str(put_map(Project.objects.get(slug="shop"), release=SECRET, filename=SECRET).pk)
     registry: dict[Any, Any] = admin.site._registry  # each is a bloop_site.lib.admin one, or so its test says
     for model, model_admin in registry.items():
         rows = model_admin.get_queryset(HttpRequest())

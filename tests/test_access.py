@@ -21,20 +21,25 @@ from tests.access import (
     SECRET,
     TOKENS,
     Row,
+    Sent,
     World,
     contents,
     everyone,
     page,
+    people,
     route_names,
     scoped,
     session_only,
     undone,
 )
 from tests.factories import make_token
+from tests.maps import encoded, source_map
 
 OWN_BULK = {"stranger": 404, "member": 200, "creator": 404}  # the member's own, whoever else sees the issues
 TAKE_BACK = {**OWN_BULK, "member": 302}
 MUTE_SHOP = {"action": "mute", "matching": "all", "query": "project=shop"}
+MAP_FORM = {"release": "1.0", "file": Sent("app.js.map", encoded(source_map()))}
+CHANGES_MAPS = scoped("sourcemaps:write", "sourcemaps:upload", outsider=404) | people(member=403, creator=200)
 NEW_TOKEN = {"name": "x", "project_id": "{shop_id}", "scopes": ["errors:read"]}
 ADMIN_CHANGES = {"projects_project": {"add", "delete"}, "projects_membership": {"add"}}  # the rest is read and acted on
 
@@ -67,6 +72,12 @@ def own_act(name: str, path: str, form: dict[str, str] | None = None) -> Row:
 def shop_act(name: str, path: str, form: dict[str, str] | None = None) -> Row:
     """A form of the shop's settings: for its creator and admins; its members may look."""
     return act(name, f"projects/shop/{path}", form, stranger=404, member=403, creator=302)
+
+
+def map_act(name: str, path: str, form: dict[str, Any] | None = None) -> Row:
+    """A form of the page of the shop's source maps: for who manages it."""
+    expected = page(stranger=404, member=403, creator=302)
+    return Row(f"errors:{name}", f"POST /settings/projects/shop/{path}", expected, form=form or {})
 
 
 def admin_act(name: str, path: str, form: dict[str, str] | None = None) -> Row:
@@ -190,6 +201,11 @@ TABLE = [
     shop_act("add-member", "members", {"username": "victim"}),
     shop_act("remove-member", "members/{member_id}/remove"),
     shop_act("delete-project", "delete", {"name": SECRET}),
+    Row("errors:source-maps", "GET /settings/projects/shop/sourcemaps", page(stranger=404, member=200)),
+    Row("errors:source-maps", "GET /settings/projects/gone/sourcemaps", page(stranger=404)),
+    map_act("source-maps", "sourcemaps", MAP_FORM),
+    map_act("delete-map", "sourcemaps/{shop_map}/delete"),
+    map_act("delete-maps", "sourcemaps/release/delete", {"release": SECRET}),
     Row("settings:tokens", "GET /settings/tokens", page(stranger=200)),
     act("tokens", "tokens", {"name": "x", "project": "shop", "scopes": "errors:read"}, stranger=422, creator=302),
     act("revoke-token", "tokens/{token}/revoke", stranger=404, member=403, creator=302),
@@ -258,6 +274,9 @@ TABLE = [
     read("api-release-errors", f"releases/{SECRET}/errors", outsider=200),
     read("api-trends", "trends", outsider=200),
     read("api-stats", "stats", outsider=200),
+    Row("api-source-maps", "GET /v1/projects/shop/sourcemaps", scoped("sourcemaps:read", outsider=404)),
+    Row("api-source-maps", "POST /v1/projects/shop/sourcemaps", CHANGES_MAPS, upload=MAP_FORM),
+    Row("api-source-map", "DELETE /v1/projects/shop/sourcemaps/{shop_map}", CHANGES_MAPS),
 ]
 NOTHING_TO_SEE = {
     "api-errors": [],
@@ -316,7 +335,16 @@ def assert_tells_nothing(answer: Any, row: Row, world: World) -> None:
 
 
 def test_an_insider_does_read_it(world: World):
-    names = {"errors:list", "errors:detail", "settings:projects", "settings:project", "api-errors", "api-error"}
+    names = {
+        "errors:list",
+        "errors:detail",
+        "errors:source-maps",
+        "settings:projects",
+        "settings:project",
+        "api-errors",
+        "api-error",
+        "api-source-maps",
+    }
 
     for row in [row for row in READS if row.name in names and "gone" not in row.url and "unknown" not in row.url]:
         for caller in ("member", "creator", "admin", "verified"):

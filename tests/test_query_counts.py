@@ -13,11 +13,14 @@ from accounts.audit import COMMAND_LINE
 from accounts.models import Invite, Passkey, Role, Session, User
 from bloop_site.lib.clock import HOUR_MS, now_ms
 from errors.models import Issue
+from errors.queries.sourcemaps import parsed_maps
 from ingest.reasons import REASONS
 from ingest.refusals import refusals
 from projects.models import IngestKey, Removal
+from projects.scopes import SCOPES
 from projects.services.members import invite_to
 from projects.services.projects import NewProject
+from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_project, make_token, make_user, record, verified_client
 
 FEW, MANY = 3, 30
@@ -52,6 +55,7 @@ API = {  # the token is two of them: found, and its use noted
     "/v1/releases/1.4.0/errors": 4,
     "/v1/trends": 3,
     "/v1/stats": 10,
+    "/v1/projects/shop/sourcemaps": 4,
 }
 
 
@@ -59,6 +63,7 @@ SETTINGS = {  # session, frame and the device that verified the session included
     "projects": 13,
     "removals": 5,
     "projects/shop": 11,
+    "projects/shop/sourcemaps": 14,
     "tokens": 11,
     "members": 9,
     "invites": 9,
@@ -116,6 +121,13 @@ def fill_settings(shop: NewProject, admin: User, count: int) -> None:
         IngestKey.objects.create(project=shop.project, key=made, created_at=now, expires_at=now + timedelta(days=1))
 
 
+def fill_maps(shop: NewProject, count: int) -> None:
+    """`count` releases with maps, and `count` maps of one release."""
+    for number in range(count):
+        put_map(shop.project, release=f"{count}.{number}")
+        put_map(shop.project, filename=f"{number}.js.map")
+
+
 def queries_of(client: Client, path: str) -> list[str]:
     with CaptureQueriesContext(connection) as captured:
         answer = client.get(path)
@@ -144,9 +156,11 @@ def test_a_page_asks_as_often_for_30_rows_as_for_3(path: str, admin_client: Clie
 def test_the_settings_ask_as_often_for_30_rows_as_for_3(path: str, admin: User, shop: NewProject):
     client = verified_client(admin)
     fill_settings(shop, admin, FEW)
+    fill_maps(shop, FEW)
     client.get("/settings/account")  # a session's use is noted now and then
     fewer = queries_of(client, f"/settings/{path}")
     fill_settings(shop, admin, MANY)
+    fill_maps(shop, MANY)
 
     more = queries_of(client, f"/settings/{path}")
 
@@ -156,12 +170,14 @@ def test_the_settings_ask_as_often_for_30_rows_as_for_3(path: str, admin: User, 
 
 @pytest.mark.parametrize("path", API)
 def test_an_answer_asks_as_often_for_30_rows_as_for_3(path: str, shop: NewProject):
-    client = Client(headers={"Authorization": f"Bearer {make_token(shop.project).secret}"})
+    client = Client(headers={"Authorization": f"Bearer {make_token(shop.project, scopes=SCOPES).secret}"})
     fill(shop, FEW)
+    fill_maps(shop, FEW)
     client.get("/v1/trends")  # the token's use is noted once a minute
     fewer = queries_of(client, path)
     Issue.objects.all().delete()
     fill(shop, MANY)
+    fill_maps(shop, MANY)
 
     more = queries_of(client, path)
 
@@ -201,3 +217,17 @@ def test_a_status_change_takes_few_queries_however_many_rows_the_issue_has(admin
         admin_client.post("/v1/errors/fp000/resolve")
 
     assert len(captured) <= 13, "\n".join(query["sql"] for query in captured.captured_queries)
+
+
+def test_mapped_stacks_cost_one_query_for_the_names_of_their_maps_and_one_for_each_map_read(shop: NewProject):
+    client = Client(headers={"Authorization": f"Bearer {make_token(shop.project).secret}"})
+    client.get("/v1/trends")
+    for number in range(4):
+        put_map(shop.project, release=f"1.{number}", filename="app.js.map")
+        record(shop.project, event_json(fingerprint="raw", release=f"1.{number}", stack="Error: x"))
+        record(shop.project, event_json(fingerprint="fp", release=f"1.{number}", stack="at f (app.js:1:5)\n" * 50))
+    parsed_maps.clear()
+
+    raw, cold, warm = (len(queries_of(client, f"/v1/errors/{name}")) for name in ("raw", "fp", "fp"))
+
+    assert (cold - raw, warm - raw) == (5, 1)

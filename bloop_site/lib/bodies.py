@@ -5,14 +5,13 @@ import re
 from django.conf import settings
 
 from bloop_site.lib.api import API_PREFIXES, is_ingest
-from bloop_site.lib.parsers import MAX_BODY
+from bloop_site.lib.parsers import MAX_BODY, MAX_PAGE_UPLOAD, MAX_UPLOAD
 
 MAX_FORM = 1024 * 1024  # the forms of the pages: a few fields
-MAX_UPLOAD = 5 * 1024 * 1024
 # Paths that take more than their neighbours. A new one is a line here.
 ALLOWANCES = (
     (re.compile(r"/v1/projects/[^/]+/sourcemaps(?:/|$)"), MAX_UPLOAD),
-    (re.compile(r"/settings/projects/[^/]+/sourcemaps(?:/|$)"), MAX_UPLOAD),
+    (re.compile(r"/settings/projects/[^/]+/sourcemaps(?:/|$)"), MAX_PAGE_UPLOAD),
 )
 
 

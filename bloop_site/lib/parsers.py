@@ -10,6 +10,8 @@ from rest_framework.parsers import BaseParser
 from bloop_site.lib.api import ApiError
 
 MAX_BODY = 2 * 1024 * 1024  # contract 9.4, where a route has no limit of its own
+MAX_UPLOAD = 5 * 1024 * 1024  # contract 9.4: a form with a file in it
+MAX_PAGE_UPLOAD = 32 * 1024 * 1024  # several files at once, by a person
 
 
 class JsonBody(BaseParser):

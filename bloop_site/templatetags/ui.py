@@ -57,6 +57,7 @@ ICONS = {
     "sign-out": '<path d="M6.5 2.5h-4v11h4M6.5 8h7.25M11 5.25 13.75 8 11 10.75"/>',
     "theme": '<circle cx="8" cy="8" r="5.75"/><path class="icon__fill" d="M8 2.25a5.75 5.75 0 0 1 0 11.5Z"/>',
     "unresolved": '<circle cx="8" cy="8" r="5.75"/><circle class="icon__fill" cx="8" cy="8" r="2"/>',
+    "upload": '<path d="M8 9.75V2.5M5 5.5l3-3 3 3M2.75 13.25h10.5"/>',
     "user": '<circle cx="8" cy="5.5" r="2.75"/><path d="M2.75 13.75c.75-2.5 2.75-3.75 5.25-3.75s4.5 1.25 5.25 3.75"/>',
     "warning": '<circle cx="8" cy="8" r="5.75"/><path d="M8 5v3.5M8 10.9v.1"/>',
 }

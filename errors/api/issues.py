@@ -12,9 +12,11 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from bloop_site.lib.api import ApiError
 from bloop_site.lib.clock import HOUR_MS, now_ms
 from errors.api import schema, serializers
-from errors.models import Issue
+from errors.models import Event, Issue
+from errors.originals import Original
 from errors.queries import aggregates, events, groups, history, issues, stats, trends
 from errors.queries.issues import SORTS, IssueFilter, IssueRow
+from errors.queries.sourcemaps import ReleaseStack, originals_of_each
 from errors.services.status import Actor, ChangeInvalid, IssueGone, change_status
 from errors.statuses import Change
 from projects.models import ApiToken
@@ -134,12 +136,29 @@ class ErrorDetailView(ErrorsView):
         found = self.issues_or_404(request, fingerprint)
         rows = aggregates.aggregates_of(found)
         samples = events.samples_of_all(found)
-        return Response(
-            {
-                "aggregates": serializers.AggregateSerializer(rows, many=True).data,
-                "samples": serializers.SampleSerializer(samples, many=True).data,
-            }
-        )
+        data = serializers.SampleSerializer(samples, many=True).data
+        add_originals(data, samples)
+        return Response({"aggregates": serializers.AggregateSerializer(rows, many=True).data, "samples": data})
+
+
+def add_originals(rows: Any, samples: list[Event]) -> None:
+    """Give each sample whose stack its release's maps know something of `deobfuscated_stack`, a frame for each line."""
+    stacks = [ReleaseStack(sample.project_id, sample.release, sample.stack or "") for sample in samples]
+    for row, stack, originals in zip(rows, stacks, originals_of_each(stacks), strict=True):
+        if originals:
+            lines = [line.strip() for line in stack.stack.split("\n") if line.strip()]
+            row["deobfuscated_stack"] = [frame_json(line, originals.get(line)) for line in lines]
+
+
+def frame_json(line: str, original: Original | None) -> dict[str, Any]:
+    """A line of a stack in the shape of contract 4.3."""
+    return {
+        "original_file": original.file if original else None,
+        "original_line": original.line if original else None,
+        "original_column": original.column if original else None,
+        "original_name": original.name if original else None,
+        "raw_frame": line,
+    }
 
 
 class OccurrencesView(ErrorsView):

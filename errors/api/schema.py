@@ -38,6 +38,10 @@ READ_PROBLEMS = {
     401: problem("No valid token or session."),
     403: problem("The token lacks the scope."),
 }
+UPLOAD_PROBLEMS = {
+    413: problem("The request is larger than 5 MiB; the file may be sent as gzip."),
+    415: problem("The body is not multipart/form-data."),
+}
 NOT_FOUND = {404: problem("No errors with this fingerprint within reach.")}
 PAGED = [
     OpenApiParameter("X-Total-Count", int, OpenApiParameter.HEADER, response=[200], description="Rows in all."),
@@ -63,6 +67,9 @@ SUMMARIES = {
     "ignore_error": "Ignore, whatever comes",
     "mute_error": "Mute, whatever comes",
     "unresolve_error": "Open again",
+    "list_source_maps": "A project's source maps, newest first",
+    "upload_source_map": "Upload a source map of a release, in the place of the one of the same filename",
+    "delete_source_map": "Delete a source map",
     "ingest_event": "Send one event",
     "ingest_batch": "Send many events",
 }
@@ -113,4 +120,25 @@ def change(operation_id: str) -> dict[str, Any]:
         "parameters": [PROJECT],
         "request": serializers.ChangeBody if operation_id in WITH_BODY else None,
         "responses": {200: serializers.StatusChangedSerializer, **READ_PROBLEMS, **NOT_FOUND},
+    }
+
+
+def of_maps(
+    operation_id: str, answer: Any, *parameters: Any, upload: Any = None, paged: bool = False
+) -> dict[str, Any]:
+    """The schema of an endpoint of source maps. upload: the form it takes."""
+    scope = "sourcemaps:read" if operation_id.startswith("list") else "sourcemaps:write"
+    problems = {
+        **READ_PROBLEMS,
+        403: problem("The token lacks the scope, or the project is somebody else's to manage."),
+        404: problem("There is none within reach."),
+    }
+    if upload:
+        problems |= {400: problem("A field is missing, or the file is no source map."), **UPLOAD_PROBLEMS}
+    return {
+        **described(operation_id, f"A token needs the scope `{scope}`; a session, for changes, to manage the project."),
+        "tags": ["source maps"],
+        "parameters": [*parameters, *(PAGED if paged else [])],
+        "request": {"multipart/form-data": upload} if upload else None,
+        "responses": {200: answer, **problems},
     }

@@ -7,11 +7,12 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from bloop_site.lib.checked import Flag, Whole
+from bloop_site.lib.checked import Flag, SecondsField, Whole
 from bloop_site.lib.pagination import MAX_OFFSET, clamp
-from errors.models import Aggregate, Event, Transition
+from errors.models import Aggregate, Event, SourceMap, Transition
 
 MAX_LIMIT = 200
+MAX_MAPS = 1_000
 INT64 = 2**63 - 1
 
 
@@ -139,12 +140,25 @@ EVENT_FIELDS = (
 )
 
 
+class FrameSerializer(serializers.Serializer[Any]):
+    """A line of a stack as its source map has it; all null but `raw_frame` where none says anything."""
+
+    original_file = serializers.CharField(allow_null=True)
+    original_line = serializers.IntegerField(allow_null=True, help_text="one-based")
+    original_column = serializers.IntegerField(allow_null=True, help_text="zero-based")
+    original_name = serializers.CharField(allow_null=True)
+    raw_frame = serializers.CharField()
+
+
 class SampleSerializer(EventSerializer):
     captured_at = serializers.IntegerField(source="received_ms")
+    deobfuscated_stack = FrameSerializer(
+        many=True, required=False, help_text="Only when a source map of the sample's release knows a line of its stack."
+    )
 
     class Meta:
         model = Event
-        fields = (*EVENT_FIELDS, "captured_at")
+        fields = (*EVENT_FIELDS, "captured_at", "deobfuscated_stack")
 
 
 class OccurrenceSerializer(EventSerializer):
@@ -248,6 +262,35 @@ class ListQuery(PageQuery):
 
     def validate_until(self, value: int | None) -> int | None:
         return None if value is None else clamp(value, -INT64, INT64)
+
+
+class SourceMapSerializer(serializers.ModelSerializer[SourceMap]):
+    project_slug = serializers.CharField(source="project.slug")
+    uploaded_at = SecondsField(help_text="epoch seconds")
+    size_bytes = serializers.IntegerField(help_text="as uploaded, before it is compressed")
+
+    class Meta:
+        model = SourceMap
+        fields = ("id", "project_id", "project_slug", "release", "filename", "uploaded_at", "size_bytes")
+
+
+class SourceMapUpload(serializers.Serializer[Any]):
+    """A form with a file; both parts are checked by the view (contract 5.6)."""
+
+    release = serializers.CharField(help_text="exactly as events have it")
+    file = serializers.FileField(help_text="a source map, version 3, regular or index; may be gzip")
+
+
+class SourceMapQuery(PageQuery):
+    limit = serializers.IntegerField(default=MAX_MAPS, help_text=f"1 to {MAX_MAPS}")
+    release = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
+
+    def validate_limit(self, value: int) -> int:
+        return clamp(value, 1, MAX_MAPS)
+
+
+class DeletedMapSerializer(serializers.Serializer[Any]):
+    deleted = serializers.IntegerField(help_text="the id")
 
 
 class TrendQuery(serializers.Serializer[Any]):

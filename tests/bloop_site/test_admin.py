@@ -21,11 +21,12 @@ from accounts.models import AuditEntry, Invite, Passkey, Role, Session, User
 from accounts.secret import hashed
 from accounts.services.invites import issue_invite
 from bloop_site.lib.admin import COUNTED
-from errors.models import Issue, Transition
+from errors.models import Issue, SourceMap, Transition
 from ingest.models import BufferedPayload, DeadPayload
 from projects.models import ApiToken, IngestKey, Membership, Project, Removal
 from projects.services.keys import rotate_key
 from projects.services.projects import NewProject
+from tests.errors.maps_of import put_map
 from tests.factories import make_admin, make_issue, make_project, make_token, make_user, verified_client
 
 HOSTILE = "<script>alert('bloop')</script>\u202egnp.exe"
@@ -85,6 +86,10 @@ def fresh_issue() -> Issue:
     return make_issue(shop(), fingerprint=uuid.uuid4().hex)
 
 
+def fresh_map() -> SourceMap:
+    return put_map(shop(), filename=f"{uuid.uuid4().hex}.js.map")
+
+
 def fresh_letter(*, reason: str = "ValueError: no", body: bytes = b'{"message": "hello"}') -> DeadPayload:
     return DeadPayload.objects.create(
         kind="errors", project_id=shop().pk, body=body, items=1, received_ms=1, buried_ms=2, reason=reason
@@ -103,6 +108,7 @@ FRESH: dict[str, Callable[[], Model]] = {
     "projects_apitoken": fresh_token,
     "projects_removal": fresh_removal,
     "errors_issue": fresh_issue,
+    "errors_sourcemap": fresh_map,
     "ingest_deadpayload": fresh_letter,
 }
 
@@ -352,10 +358,14 @@ def test_pages_hold_no_inline_script_or_style(name: str, staff: Client):
         assert "/static/admin/" not in page
 
 
-@pytest.mark.parametrize("name", ["errors_issue", "ingest_deadpayload", "accounts_auditentry", "projects_project"])
+@pytest.mark.parametrize(
+    "name",
+    ["errors_issue", "errors_sourcemap", "ingest_deadpayload", "accounts_auditentry", "projects_project"],
+)
 def test_hostile_texts_are_shown_harmlessly(name: str, staff: Client):
     rows: dict[str, Callable[[], Any]] = {
         "errors_issue": lambda: make_issue(shop(), error_type=HOSTILE, message=HOSTILE, route_or_procedure=HOSTILE),
+        "errors_sourcemap": lambda: put_map(shop(), filename=HOSTILE, release=HOSTILE),
         "ingest_deadpayload": lambda: fresh_letter(reason=HOSTILE, body=HOSTILE.encode()),
         "accounts_auditentry": lambda: AuditEntry.objects.create(
             at=timezone.now(), actor_name=HOSTILE, action=HOSTILE[:40], target=HOSTILE, detail={HOSTILE: HOSTILE}
@@ -735,3 +745,19 @@ def test_a_removal_shows_how_far_it_is(staff: Client):
 
     for path in (list_url("projects_removal"), page_url(row)):
         assert "4 of 10 rows, 40\u00a0%" in text_of(staff.get(path))
+
+
+# --- Source maps --------------------------------------------------------------------------------------------------
+
+
+def test_a_deleted_source_map_is_gone_and_noted_and_no_list_reads_what_is_in_it(staff: Client):
+    gone, kept = fresh_map(), fresh_map()
+
+    with CaptureQueriesContext(connection) as captured:
+        assert kept.filename in text_of(staff.get(list_url("errors_sourcemap")))
+        assert kept.sha256 in text_of(staff.get(page_url(kept)))
+    assert "1 source map deleted." in text_of(confirmed(staff, [gone], "delete_maps"))
+
+    assert list(SourceMap.objects.values_list("pk", flat=True)) == [kept.pk]
+    assert AuditEntry.objects.latest("pk").target == f"{gone.filename} of 1.4.0"
+    assert not [query["sql"] for query in captured.captured_queries if '"content"' in query["sql"]]

@@ -7,8 +7,8 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import Client, RequestFactory
 
-from bloop_site.lib.bodies import MAX_FORM, MAX_UPLOAD, body_limit
-from bloop_site.lib.parsers import MAX_BODY
+from bloop_site.lib.bodies import MAX_FORM, body_limit
+from bloop_site.lib.parsers import MAX_BODY, MAX_PAGE_UPLOAD, MAX_UPLOAD
 from bloop_site.transport import Transport
 from ingest.refusals import refusals
 from projects.services.projects import NewProject
@@ -80,12 +80,15 @@ def test_a_body_of_the_limit_is_not_refused_for_its_size(path: str):
     assert answer.status != 413
 
 
-@pytest.mark.parametrize("path", ["/v1/projects/shop/sourcemaps", "/settings/projects/shop/sourcemaps"])
-def test_source_maps_have_an_allowance_of_their_own(path: str, shop: NewProject):
-    assert post(path, MAX_UPLOAD)[0].status != 413
-    refused, taken = post(path, MAX_UPLOAD + 1)
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [("/v1/projects/shop/sourcemaps", MAX_UPLOAD), ("/settings/projects/shop/sourcemaps", MAX_PAGE_UPLOAD)],
+)
+def test_source_maps_have_an_allowance_of_their_own(path: str, limit: int, shop: NewProject):
+    assert post(path, limit)[0].status != 413
+    refused, taken = post(path, limit + 1)
     assert (refused.status, taken) == (413, 0)
-    assert body_limit(f"{path}-else") < MAX_UPLOAD
+    assert body_limit(f"{path}-else") < limit
 
 
 def test_nobody_needs_to_be_signed_in_to_be_refused_and_nobody_is_let_through_for_it(admin_client: Client):

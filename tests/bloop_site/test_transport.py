@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from bloop_site.lib.bodies import MAX_FORM, MAX_UPLOAD
-from bloop_site.lib.parsers import MAX_BODY
+from bloop_site.lib.bodies import MAX_FORM
+from bloop_site.lib.parsers import MAX_BODY, MAX_PAGE_UPLOAD, MAX_UPLOAD
 from bloop_site.transport import Transport
 
 
@@ -85,7 +85,7 @@ def test_a_body_with_a_length_is_left_alone():
         ("/auth/recover", MAX_FORM),
         ("/v1/projects", MAX_BODY),
         ("/v1/projects/shop/sourcemaps", MAX_UPLOAD),
-        ("/settings/projects/shop/sourcemaps", MAX_UPLOAD),
+        ("/settings/projects/shop/sourcemaps", MAX_PAGE_UPLOAD),
     ],
 )
 def test_a_body_without_a_length_is_read_one_byte_over_what_its_path_takes_and_no_further(path: str, limit: int):

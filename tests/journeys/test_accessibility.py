@@ -91,6 +91,7 @@ def test_the_pages_behind_sign_in_have_no_serious_problem(home: Home):
                 "/errors?q=nothing-is-called-so",
                 f"/errors/shop/{fingerprint}",
                 *(f"/settings/{page}" for page in settings),
+                "/settings/projects/shop/sourcemaps",
                 "/auth/verify?next=/admin/",
                 "/v1/docs",
             ],

@@ -129,7 +129,8 @@ def test_every_page_of_the_settings_fits_a_phone_and_shows_its_own_tab(shared_se
     with visit(shared_server, complaints) as page:
         enter(page, shared_server, link)
         page.set_viewport_size(PHONE)
-        for path in ("projects", "projects/shop", "tokens", "members", "invites", "audit", "account"):
+        of_shop = ("projects/shop", "projects/shop/sourcemaps")
+        for path in ("projects", *of_shop, "tokens", "members", "invites", "audit", "account"):
             page.goto(f"/settings/{path}")
             page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
             width = page.evaluate("document.documentElement.scrollWidth")
