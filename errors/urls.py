@@ -3,7 +3,7 @@
 from django.urls import path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from errors.dashboard import views
+from errors.dashboard import releases, views
 
 app_name = "errors"
 urlpatterns = [
@@ -11,4 +11,6 @@ urlpatterns = [
     path("errors/stats", views.stats_bar, name="stats"),
     path("errors/<slug:project_slug>/<text:fingerprint>/status", views.issue_status, name="status"),
     path("errors/<slug:project_slug>/<text:fingerprint>", views.issue_detail, name="detail"),
+    path("releases", releases.release_list, name="releases"),
+    path("releases/<slug:project_slug>", releases.release_page, name="release"),
 ]

@@ -151,6 +151,13 @@ TABLE = [
     Row("errors:detail", "GET /errors/shop/fp", page(stranger=404, member=200)),
     Row("errors:detail", "GET /errors/shop/with%2Fslash", page(stranger=404, member=200)),
     Row("errors:detail", "GET /errors/gone/fp", page(stranger=404)),
+    Row("errors:releases", "GET /releases", page(stranger=200)),
+    Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),
+    Row("errors:releases", "GET /releases?project=gone", page(stranger=404)),
+    Row("errors:release", f"GET /releases/shop?name={SECRET}", page(stranger=404, member=200)),
+    Row("errors:release", "GET /releases/shop?name=unknown", page(stranger=404)),
+    Row("errors:release", "GET /releases/shop", page(stranger=404, member=302)),
+    Row("errors:release", "GET /releases/gone?name=1.4.0", page(stranger=404)),
     Row("errors:status", "POST /errors/shop/fp/status", page(stranger=404, member=302), form={"status": "muted"}),
     # --- Settings
     Row("settings:projects", "GET /settings/projects", page(stranger=200)),
@@ -231,6 +238,8 @@ TABLE = [
     written("api-ignore", "ignore"),
     written("api-mute", "mute"),
     written("api-unresolve", "unresolve"),
+    read("api-releases", "releases", outsider=200),
+    read("api-releases", "releases?project_id={shop_id}", outsider=200),
     read("api-release-errors", f"releases/{SECRET}/errors", outsider=200),
     read("api-trends", "trends", outsider=200),
     read("api-stats", "stats", outsider=200),
@@ -240,6 +249,7 @@ NOTHING_TO_SEE = {
     "api-occurrences": [],
     "api-trend": [],
     "api-history": [],
+    "api-releases": [],
     "api-release-errors": [],
     "api-trends": [],
     "api-stats": {"total_errors": 0, "unresolved_errors": 0, "total_events_24h": 0, "top_routes": []},
@@ -292,7 +302,8 @@ def assert_tells_nothing(answer: Any, row: Row, world: World) -> None:
 
 
 def test_an_insider_does_read_it(world: World):
-    names = {"errors:list", "errors:detail", "settings:projects", "settings:project", "api-errors", "api-error"}
+    names = {"errors:list", "errors:detail", "errors:releases", "api-releases"}
+    names |= {"settings:projects", "settings:project", "api-errors", "api-error"}
 
     for row in [row for row in READS if row.name in names and "gone" not in row.url and "unknown" not in row.url]:
         for caller in ("member", "creator", "admin", "verified"):

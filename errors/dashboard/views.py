@@ -15,6 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.pagination import Page
+from bloop_site.templatetags.ui import visible
 from errors.dashboard.forms import DEFAULTS, STATUSES, IssueFilterForm
 from errors.models import Issue, Status
 from errors.queries import aggregates, events, history, issues, stats, trends
@@ -75,7 +76,7 @@ def trend_data(trend: Trend) -> dict[str, Any]:
     return {
         "hours": [hour.hour_ms for hour in trend.hours],
         "counts": [hour.count for hour in trend.hours],
-        "releases": [{"at": mark.first_seen_ms, "label": mark.release} for mark in trend.releases],
+        "releases": [{"at": mark.first_seen_ms, "label": visible(mark.release)} for mark in trend.releases],
     }
 
 
