@@ -73,6 +73,7 @@ def frame_of(request: HttpRequest, user: User) -> Frame:
     return Frame(
         nav=[
             NavItem("Errors", reverse("errors:list"), "errors", request.path.startswith("/errors")),
+            NavItem("Releases", reverse("errors:releases"), "releases", in_releases(request)),
             NavItem("Settings", reverse("settings:projects"), "settings", in_settings),
         ],
         settings=settings_items(request, user) if in_settings else [],
@@ -106,11 +107,17 @@ def selected_slug(request: HttpRequest) -> str:
     return str((match.kwargs.get("project_slug") if match else None) or request.GET.get("project", ""))
 
 
+def in_releases(request: HttpRequest) -> bool:
+    """Whether the page is one of the section Releases."""
+    return request.path.startswith("/releases")
+
+
 def switch_url(request: HttpRequest, slug: str) -> str:
-    """The list of another project. Filters stay; the page number goes, and a single issue's page leads to its list."""
+    """The section's list of another project. Filters stay; what is about one page, issue or release goes."""
     query = request.GET.copy()
-    for name in ("project", "page", "sample"):
+    for name in ("project", "page", "sample", "name", "tab", "hours"):
         query.pop(name, None)
     if slug:
         query["project"] = slug
-    return reverse("errors:list") + (f"?{query.urlencode()}" if query else "")
+    section = reverse("errors:releases" if in_releases(request) else "errors:list")
+    return section + (f"?{query.urlencode()}" if query else "")

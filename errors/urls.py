@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from errors.dashboard import bulk, issue, occurrences, sourcemaps, start, status, views, work
+from errors.dashboard import bulk, issue, occurrences, releases, sourcemaps, start, status, views, work
 
 app_name = "errors"
 ISSUE = "errors/<slug:project_slug>/<text:fingerprint>"
@@ -33,4 +33,6 @@ urlpatterns = [
     path("settings/projects/<slug:slug>/sourcemaps", sourcemaps.source_maps, name="source-maps"),
     path("settings/projects/<slug:slug>/sourcemaps/release/delete", sourcemaps.delete_release, name="delete-maps"),
     path("settings/projects/<slug:slug>/sourcemaps/<int:map_id>/delete", sourcemaps.delete_one, name="delete-map"),
+    path("releases", releases.release_list, name="releases"),
+    path("releases/<slug:project_slug>", releases.release_page, name="release"),
 ]

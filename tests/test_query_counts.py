@@ -43,6 +43,11 @@ PAGES = {  # the most queries each may take, session and frame included
     "/errors/shop/fp000/events?release=1.4.0&environment=production": 16,
     "/errors/shop/fp000/merge": 11,
     "/errors/shop/fp000/merge?q=Cannot": 11,
+    "/releases": 14,
+    "/releases?project=shop&q=2": 14,
+    "/releases/shop?name=1.4.0": 23,
+    "/releases/shop?name=1.4.0&tab=all&hours=720": 23,
+    "/releases/shop?name=2.1&tab=resolved": 23,
 }
 API = {  # the token is two of them: found, and its use noted
     "/v1/errors": 4,
@@ -52,6 +57,7 @@ API = {  # the token is two of them: found, and its use noted
     "/v1/errors/fp000/occurrences": 6,
     "/v1/errors/fp000/trend": 5,
     "/v1/errors/fp000/history": 5,
+    "/v1/releases": 4,
     "/v1/releases/1.4.0/errors": 4,
     "/v1/trends": 3,
     "/v1/stats": 10,

@@ -32,6 +32,8 @@ ICONS = {
     'c-2-.25-4 0-5.5 1.25Zm0 0v9.5"/>',
     "download": '<path d="M8 2.5v7.25M5 7l3 3 3-3M2.75 13.25h10.5"/>',
     "dot": '<circle cx="8" cy="8" r="2.5"/>',
+    "down": '<path d="M8 3v10M4 9l4 4 4-4"/>',
+    "equal": '<path d="M3.5 6h9M3.5 10h9"/>',
     "errors": '<path d="M8 2.25 14.25 13.25H1.75Z"/><path d="M8 6.5v3M8 11.4v.1"/>',
     "filter": '<path d="M2.5 4h11M4.5 8h7M6.5 12h3"/>',
     "first-seen": '<path d="M8 2v3M8 11v3M2 8h3M11 8h3"/><circle cx="8" cy="8" r="1"/>',
@@ -57,6 +59,7 @@ ICONS = {
     "sign-out": '<path d="M6.5 2.5h-4v11h4M6.5 8h7.25M11 5.25 13.75 8 11 10.75"/>',
     "theme": '<circle cx="8" cy="8" r="5.75"/><path class="icon__fill" d="M8 2.25a5.75 5.75 0 0 1 0 11.5Z"/>',
     "unresolved": '<circle cx="8" cy="8" r="5.75"/><circle class="icon__fill" cx="8" cy="8" r="2"/>',
+    "up": '<path d="M8 13V3M4 7l4-4 4 4"/>',
     "upload": '<path d="M8 9.75V2.5M5 5.5l3-3 3 3M2.75 13.25h10.5"/>',
     "user": '<circle cx="8" cy="5.5" r="2.75"/><path d="M2.75 13.75c.75-2.5 2.75-3.75 5.25-3.75s4.5 1.25 5.25 3.75"/>',
     "warning": '<circle cx="8" cy="8" r="5.75"/><path d="M8 5v3.5M8 10.9v.1"/>',
@@ -282,13 +285,18 @@ def plural(number: int, one: str) -> str:
 
 
 @register.simple_tag
-def sparkline(hourly: Sequence[int]) -> SafeString:
-    """The last 24 hours, oldest first, as 24 columns of 4 px with their total and peak in words."""
+def sparkline(hourly: Sequence[int], hours_each: int = 1) -> SafeString:
+    """The last hours, oldest first, as columns of 4 px with their total and peak in words.
+
+    hours_each: how many hours a column holds.
+    """
     numbers = [max(0, number) for number in hourly]
-    words = f"No events in {plural(len(numbers), 'hour')}"
+    span = len(numbers) * hours_each
+    span_words = plural(span // 24, "day") if hours_each > 1 else plural(span, "hour")
+    words = f"No events in {span_words}"
     if any(numbers):
-        total = plural(sum(numbers), "event")
-        words = f"{total} in {plural(len(numbers), 'hour')}, at most {thousands(max(numbers))} in one hour"
+        each = "one hour" if hours_each == 1 else plural(hours_each, "hour")
+        words = f"{plural(sum(numbers), 'event')} in {span_words}, at most {thousands(max(numbers))} in {each}"
     # Joined by hand: a page has fifty of these, and format_html_join was 40 % of its time escaping our own numbers.
     columns = mark_safe(  # noqa: S308
         "".join(

@@ -60,6 +60,7 @@ SUMMARIES = {
     "list_occurrences": "An error's events, newest first",
     "get_error_trend": "An error's events by the hour",
     "get_trends": "All events by the hour",
+    "list_releases": "Releases, newest first, with what each brought, what came back in it and what was resolved",
     "list_release_errors": "The errors of one release, most frequent first",
     "get_error_history": "An error's status changes, newest first",
     "get_stats": "Counts of errors and events, and the busiest routes",

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from errors.api import ingest, issues, sourcemaps
+from errors.api import ingest, issues, releases, sourcemaps
 
 urlpatterns = [
     path("v1/ingest", ingest.IngestView.as_view(), name="ingest"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("v1/errors/<text:fingerprint>/mute", issues.MuteView.as_view(), name="api-mute"),
     path("v1/errors/<text:fingerprint>/unresolve", issues.UnresolveView.as_view(), name="api-unresolve"),
     path("v1/errors/<text:fingerprint>", issues.ErrorDetailView.as_view(), name="api-error"),
+    path("v1/releases", releases.ReleaseListView.as_view(), name="api-releases"),
     path("v1/releases/<text:release>/errors", issues.ReleaseErrorsView.as_view(), name="api-release-errors"),
     path("v1/trends", issues.TrendsView.as_view(), name="api-trends"),
     path("v1/projects/<str:slug>/sourcemaps", sourcemaps.SourceMapsView.as_view(), name="api-source-maps"),

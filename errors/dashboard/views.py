@@ -13,6 +13,7 @@ from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.links import with_query
 from bloop_site.lib.pagination import Page
+from bloop_site.templatetags.ui import visible
 from errors.dashboard.bulk import BULK_ACTIONS, change_named, ids_of, list_url, nothing_selected, run, shown_work
 from errors.dashboard.forms import DEFAULTS, SORTS, STATUSES, IssueFilterForm
 from errors.dashboard.start import refused_notice, start_context
@@ -60,7 +61,7 @@ def trend_data(trend: Trend) -> dict[str, Any]:
     return {
         "hours": [hour.hour_ms for hour in trend.hours],
         "counts": [hour.count for hour in trend.hours],
-        "releases": [{"at": mark.first_seen_ms, "label": mark.release} for mark in trend.releases],
+        "releases": [{"at": mark.first_seen_ms, "label": visible(mark.release)} for mark in trend.releases],
     }
 
 

@@ -179,6 +179,9 @@ class Transition(models.Model):
         indexes = (
             models.Index(fields=["issue", "-id"], name="transition_of_issue"),  # history, newest first
             models.Index(fields=["project", "changed_ms"], name="transition_by_time"),  # what a release resolved
+            models.Index(
+                fields=["project", "release", "issue"], name="transition_regressed_in", condition=Q(cause="regression")
+            ),
             models.Index(fields=["bulk", "id"], name="transition_of_bulk", condition=Q(bulk__isnull=False)),
         )
 

@@ -55,6 +55,14 @@ class Trend:
     def total(self) -> int:
         return sum(hour.count for hour in self.hours)
 
+    @property
+    def span_words(self) -> str:
+        """How long it is: "72 hours", "14 days"."""
+        count = len(self.hours)
+        if count % 24 == 0 and count > 72:
+            return f"{count // 24} days"
+        return f"{count} hour{'' if count == 1 else 's'}"
+
 
 def sparse_project_hours(reach: Reach, *, since_ms: int) -> list[HourCount]:
     """Hours with events from `since_ms` on, ascending, over all reachable projects (contract 4.5)."""
