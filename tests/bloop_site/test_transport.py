@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from bloop_site.transport import Transport
+from bloop_site.lib.parsers import MAX_UPLOAD
+from bloop_site.transport import Transport, largest_body
 
 
 class Inner:
@@ -82,3 +83,10 @@ def test_a_body_without_a_length_that_is_too_large_is_refused_unread():
     assert status == "413 Content Too Large"
     assert body == [f'{{"error": "body exceeds {limit} bytes"}}'.encode()]
     assert inner.environ == {}
+
+
+def test_a_form_with_a_file_fits_however_small_a_batch_may_be(monkeypatch: pytest.MonkeyPatch):
+    smaller = settings.BLOOP.ingest.model_copy(update={"max_batch_bytes": 1_000})
+    monkeypatch.setattr(settings, "BLOOP", settings.BLOOP.model_copy(update={"ingest": smaller}))
+
+    assert largest_body() == MAX_UPLOAD
