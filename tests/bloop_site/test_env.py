@@ -170,6 +170,7 @@ def test_names_nobody_knows_are_passed_over(monkeypatch: pytest.MonkeyPatch):
         ("BLOOP__AUTH__OPEN_SETUP", "perhaps", "auth.open_setup: "),
         ("BLOOP__SMTP__ENABLED", "perhaps", "smtp.enabled: "),
         ("BLOOP__LLM_TRACING__DEFAULT_CONTENT_STORAGE", "some", "llm_tracing.default_content_storage: "),
+        ("BLOOP__SOURCEMAPS__CACHE_BYTES", "-1", "sourcemaps.cache_bytes: "),
         ("BLOOP__LOGGING__LEVEL", "loud", "logging.level: "),
         ("BLOOP__LOGGING__FORMAT", "xml", "logging.format: "),
         ("BLOOP_CONFIG", "/nowhere/config.toml", "the configuration file /nowhere/config.toml does not exist"),
