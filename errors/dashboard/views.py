@@ -16,6 +16,7 @@ from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.pagination import Page
 from errors.dashboard.forms import DEFAULTS, STATUSES, IssueFilterForm
+from errors.dashboard.stack_view import stack_of
 from errors.models import Issue, Status
 from errors.queries import aggregates, events, history, issues, stats, trends
 from errors.queries.trends import Trend
@@ -201,6 +202,7 @@ def sample_context(request: PageRequest, issue: Issue) -> dict[str, Any]:
     metadata = json.loads(sample.metadata) if sample and sample.metadata else None
     return {
         "sample": sample,
+        "stack": stack_of(sample) if sample else None,
         "metadata": metadata,
         "metadata_json": json.dumps(metadata, indent=2, ensure_ascii=False) if metadata is not None else "",
         "sample_number": number,
