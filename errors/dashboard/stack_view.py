@@ -110,7 +110,7 @@ def _runs(rows: Iterable[Row], *, may_fold: bool, opened: Row | None) -> tuple[R
 def _row(frame: Frame, originals: Mapping[str, Original]) -> Row:
     raw = frame.raw.strip()
     if not frame.is_call:
-        return Row(raw, frame.in_app, words=_trimmed(frame.raw))
+        return Row(raw, frame.in_app, words=_trimmed(frame.raw).removeprefix(": "))  # Ruby's message behind a call
     original = originals.get(raw)
     if original is None:
         position = _position(frame.line, frame.column)

@@ -115,8 +115,8 @@ def test_an_event_without_a_stack_says_so(client: Client, shop: NewProject, stac
     [
         "<script>alert(1)</script>\n    at <script>alert(2)</script> (</pre><script>alert(3)</script>.js:1:2)",
         (
-            '  File "<script>alert(1)</script>", line 1, in "><script>alert(2)</script>\n    <script>alert(3)</script>\n'
-            "<script>alert(4)</script>"
+            '  File "<script>alert(1)</script>", line 1, in "><script>alert(2)</script>\n'
+            "    <script>alert(3)</script>\n<script>alert(4)</script>"
         ),
     ],
 )
@@ -166,6 +166,12 @@ def test_the_end_of_a_traceback_is_never_folded_with_the_library_above_it():
         (True, 1, 2),
         (False, 0, 1),
     ]
+
+
+def test_the_message_behind_the_first_call_of_ruby_stands_below_it():
+    view = view_stack("a.rb:1:in 'f': no price (NoMethodError)\n\tfrom a.rb:9:in '<main>'\n", originals={})
+
+    assert [row.words or row.function for row in rows_of(view)] == ["f", "no price (NoMethodError)", "<main>"]
 
 
 def test_an_indented_group_loses_its_margin():
