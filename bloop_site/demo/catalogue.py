@@ -10,7 +10,7 @@ def js(*frames: str) -> str:
 
 def py(*frames: str) -> str:
     """The frames of a Python traceback."""
-    lines = [f'  File "{where}", in {what}' for where, what in (frame.split(" | ") for frame in frames)]
+    lines = [f'  File "{where}, in {what}' for where, what in (frame.split(" | ") for frame in frames)]
     return "\n".join(["Traceback (most recent call last):", *lines])
 
 

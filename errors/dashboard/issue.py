@@ -18,6 +18,8 @@ from bloop_site.templatetags.ui import release_span, utc_words
 from errors.dashboard.finding import issue_or_404
 from errors.dashboard.occurrences import event_context
 from errors.dashboard.panel import panel_context
+from errors.dashboard.sourcemaps import map_hint
+from errors.dashboard.stack_view import stack_of
 from errors.dashboard.views import trend_data
 from errors.dashboard.windows import choices_of, is_zoomed, window_of
 from errors.models import Event, Issue
@@ -73,6 +75,7 @@ def detail_response(request: PageRequest, issue: Issue, *, status: int = 200, **
         "environments": names_of(place.environment for place in places),
         **trend_context(request, issue_ids),
         **events,
+        **stack_context(issue, events["sample"]),
         "copies": copies(issue, places, events["sample"]),
     }
     return render(request, "errors/issue_detail.html", context, status=status)
@@ -95,6 +98,15 @@ def done(
     response = render(request, PANEL, panel_context(request, issue, **panel))
     response.headers["HX-Trigger"] = json.dumps({"toast": {"message": words, **({"undo": undo} if undo else {})}})
     return response
+
+
+def stack_context(issue: Issue, event: Event | None) -> dict[str, Any]:
+    """The stack of the event, mapped where its release has maps; and what to do about one that is not."""
+    if event is None:
+        return {}
+    stack = stack_of(event)
+    hint = map_hint(issue.project, release=event.release, stack=event.stack, is_mapped=stack.is_mapped)
+    return {"stack": stack, "map_hint": hint}
 
 
 def trend_context(request: PageRequest, issue_ids: list[int]) -> dict[str, Any]:

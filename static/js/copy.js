@@ -5,13 +5,24 @@ async function copy(source) {
     return true;
   } catch {
     // No clipboard outside https and localhost: select the text, so that one key copies it.
-    const { hidden } = source;
-    source.hidden = false;
+    if (!source.checkVisibility()) return copyHidden(source.textContent);
     getSelection().selectAllChildren(source);
-    const done = document.execCommand("copy");
-    source.hidden = hidden;
-    return done;
+    return document.execCommand("copy");
   }
+}
+
+// What is folded away cannot be selected: a field that lives for a moment can.
+function copyHidden(text) {
+  const before = document.activeElement;
+  const field = document.createElement("textarea");
+  field.className = "sr-only";
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const copied = document.execCommand("copy");
+  field.remove();
+  before?.focus();
+  return copied;
 }
 
 document.addEventListener("click", async (event) => {
