@@ -37,6 +37,8 @@ class Action(TextChoices):
     MEMBER_REMOVED = "member_removed", "Removed a member from a project"
     TOKEN_CREATED = "token_created", "Made an API token"
     TOKEN_REVOKED = "token_revoked", "Revoked an API token"
+    RETENTION_CHANGED = "retention_changed", "Changed how long data is kept"
+    PURGE_STARTED = "purge_started", "Purged what is too old"
     DEAD_LETTERS_RETRIED = "dead_letters_retried", "Retried dead letters"
     DEAD_LETTERS_DISCARDED = "dead_letters_discarded", "Discarded dead letters"
 

@@ -1,4 +1,4 @@
-"""The ingest app; it registers how the payloads of a deleted project go."""
+"""The ingest app; it registers how the payloads of a deleted project go, and what goes with age."""
 
 from django.apps import AppConfig
 
@@ -8,6 +8,9 @@ class IngestConfig(AppConfig):
 
     def ready(self) -> None:
         from ingest.removal import PayloadRemover  # noqa: PLC0415  models are ready only now
-        from projects import removal  # noqa: PLC0415
+        from ingest.retention import OldDeadLetters, OldRefusals  # noqa: PLC0415
+        from projects import removal, retention  # noqa: PLC0415
 
         removal.register("payloads", PayloadRemover())
+        retention.register("refusals", OldRefusals())
+        retention.register("dead_letters", OldDeadLetters())

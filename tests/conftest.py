@@ -25,7 +25,8 @@ from tests.factories import make_admin, make_project, make_user
 def fresh_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing a process remembers between requests leaks from one test into the next; no worker listens for nudges."""
     monkeypatch.setattr(nudge, "add", lambda items: None)
-    monkeypatch.setattr(project_tasks, "remove_projects", SimpleNamespace(apply_async=lambda **_: None))
+    for task in ("remove_projects", "purge"):
+        monkeypatch.setattr(project_tasks, task, SimpleNamespace(apply_async=lambda **_: None))
     buffer.backlog.read_at = float("-inf")
     recent_keys.keys.clear()
     known_owners.owners.clear()

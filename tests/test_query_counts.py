@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.audit import COMMAND_LINE
 from accounts.models import Invite, Passkey, Role, Session, User
 from errors.models import Issue
-from projects.models import IngestKey, Removal
+from projects.models import IngestKey, PurgeRun, Removal, RetentionPolicy
 from projects.services.members import invite_to
 from projects.services.projects import NewProject
 from tests.factories import event_json, make_project, make_token, make_user, record, verified_client
@@ -48,6 +48,8 @@ SETTINGS = {  # session, frame and the device that verified the session included
     "members": 9,
     "invites": 9,
     "audit": 9,
+    "retention": 21,
+    "retention/state": 14,
     "account": 10,
 }
 
@@ -77,6 +79,8 @@ def fill_settings(shop: NewProject, admin: User, count: int) -> None:
         invite_to(role=Role.MEMBER, projects=[project, shop.project], created_by=admin, actor=COMMAND_LINE, now=now)
         invite_to(role=Role.MEMBER, projects=[project], created_by=admin, actor=COMMAND_LINE, now=now)
         Invite.objects.filter(pk__in=Invite.objects.order_by("-created_at")[:1].values("pk")).update(used_by=person)
+        PurgeRun.objects.create(requested_by=person, started_at=now, finished_at=now, removed={"raw_events": number})
+        RetentionPolicy.objects.create(project=project, raw_events_days=30)
         Removal.objects.create(project_id=made, name="Old", slug="old", started_at=now, rows_total=number)
         for user in (admin, person):
             Passkey.objects.create(
