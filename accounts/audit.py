@@ -40,6 +40,8 @@ class Action(TextChoices):
     SOURCE_MAPS_UPLOADED = "source_maps_uploaded", "Uploaded source maps of a release"
     SOURCE_MAP_REPLACED = "source_map_replaced", "Replaced a source map"
     SOURCE_MAP_DELETED = "source_map_deleted", "Deleted source maps"
+    RETENTION_CHANGED = "retention_changed", "Changed how long data is kept"
+    PURGE_STARTED = "purge_started", "Purged what is too old"
     DEAD_LETTERS_RETRIED = "dead_letters_retried", "Retried dead letters"
     DEAD_LETTERS_DISCARDED = "dead_letters_discarded", "Discarded dead letters"
 

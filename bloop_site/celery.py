@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.signals import setup_logging, task_postrun, task_prerun, worker_shutdown
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_ready, worker_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bloop_site.settings")
 
@@ -52,6 +52,13 @@ app.conf.update(
             "schedule": 60,
             "options": {"queue": "bloop", "expires": 60},
         },
+        "purge-expired": {
+            "task": "projects.tasks.purge_expired",
+            "schedule": settings.BLOOP.retention.prune_interval_secs,
+            "options": {"queue": "bloop", "expires": settings.BLOOP.retention.prune_interval_secs},
+        },
+        # Who begins a pass sends its own; this goes on with one that a worker died over.
+        "purge": {"task": "projects.tasks.purge", "schedule": 60, "options": {"queue": "bloop", "expires": 60}},
         "prune-accounts": {"task": "accounts.tasks.prune", "schedule": 3600, "options": {"queue": "bloop"}},
     },
 )
@@ -79,6 +86,14 @@ class BeatThread(bootsteps.StartStopStep):
 
 
 app.steps["worker"].add(BeatThread)
+
+
+@worker_ready.connect
+def purge_at_the_start(**_: Any) -> None:
+    """Contract 3.4: retention runs at start-up, then at its interval."""
+    from projects.tasks import purge_expired  # noqa: PLC0415  the apps are loaded only now
+
+    purge_expired.apply_async(expires=60, retry=False)
 
 
 @worker_shutdown.connect

@@ -32,6 +32,7 @@ SETTINGS_PAGES = (
     SettingsPage("API tokens", "settings:tokens", admins_only=False),
     SettingsPage("Members", "settings:members", admins_only=True),
     SettingsPage("Invites", "settings:invites", admins_only=True),
+    SettingsPage("Retention", "settings:retention", admins_only=True),
     SettingsPage("Audit log", "settings:audit", admins_only=True),
     SettingsPage("Account", "settings:account", admins_only=False),
 )

@@ -7,6 +7,7 @@ class ErrorsConfig(AppConfig):
     name = "errors"
 
     def ready(self) -> None:
+        from errors import retention as errors_retention  # noqa: PLC0415
         from errors.queries.projects import project_figures  # noqa: PLC0415  models are ready only now
         from errors.removal import ErrorsRemover  # noqa: PLC0415
         from errors.services.record import ErrorsHandler  # noqa: PLC0415
@@ -16,3 +17,4 @@ class ErrorsConfig(AppConfig):
         registry.register("errors", ErrorsHandler())
         removal.register("errors", ErrorsRemover())
         figures.register(project_figures)
+        errors_retention.register()

@@ -1,4 +1,4 @@
-"""The ingest app; it registers how the payloads of a deleted project go, and what was refused of one."""
+"""The ingest app; it registers how payloads go with their project and with age, and what was refused of a project."""
 
 from django.apps import AppConfig
 
@@ -9,7 +9,10 @@ class IngestConfig(AppConfig):
     def ready(self) -> None:
         from ingest.queries import refused_of_project  # noqa: PLC0415  models are ready only now
         from ingest.removal import PayloadRemover  # noqa: PLC0415
-        from projects import refused, removal  # noqa: PLC0415
+        from ingest.retention import OldDeadLetters, OldRefusals  # noqa: PLC0415
+        from projects import refused, removal, retention  # noqa: PLC0415
 
         removal.register("payloads", PayloadRemover())
         refused.register(refused_of_project)
+        retention.register("refusals", OldRefusals())
+        retention.register("dead_letters", OldDeadLetters())

@@ -11,8 +11,9 @@ class ProjectsConfig(AppConfig):
     name = "projects"
 
     def ready(self) -> None:
-        from projects import receivers, schema  # noqa: F401, PLC0415  they register; settings are ready only now
+        from projects import receivers, retention, schema  # noqa: F401, PLC0415  they register; models are ready only now
 
+        retention.register("purge_runs", retention.OldRuns())
         post_migrate.connect(ensure_default_project, sender=self)
 
 

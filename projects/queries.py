@@ -11,7 +11,7 @@ from django.db.models import Q
 from accounts.models import User
 from accounts.secret import hashed
 from projects.access import live_projects
-from projects.models import ApiToken, IngestKey, InvitedTo, Project, Removal
+from projects.models import ApiToken, IngestKey, InvitedTo, Project, PurgeRun, Removal, RetentionPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +139,25 @@ def removals_running() -> list[RemovalProgress]:
     return [
         RemovalProgress(row.pk, row.name, row.slug, row.started_at, row.rows_total, row.rows_removed) for row in rows
     ]
+
+
+@dataclass(frozen=True)
+class OwnDays:
+    """For how many days a project keeps its raw events, where that is not what holds for all."""
+
+    project_id: str
+    name: str
+    days: int
+
+
+def projects_with_own_days() -> list[OwnDays]:
+    """Those that have a say of their own, by name."""
+    rows = RetentionPolicy.objects.filter(project__removing_at=None, raw_events_days__isnull=False)
+    found = rows.exclude(project=None).order_by("project__name", "project_id")
+    rows_of_all = found.values_list("project_id", "project__name", "raw_events_days")
+    return [OwnDays(str(project_id), name, days) for project_id, name, days in rows_of_all if days]
+
+
+def recent_purges(*, limit: int) -> list[PurgeRun]:
+    """The last passes of retention, the newest first, with who asked for them."""
+    return list(PurgeRun.objects.select_related("requested_by").order_by("-pk")[:limit])

@@ -1,9 +1,9 @@
-"""Settings: projects, tokens, members, invites; the account and the audit log of the app below."""
+"""Settings: projects, tokens, members, invites, retention; the account and the audit log of the app below."""
 
 from django.urls import path
 
 from accounts.dashboard import account, audit
-from projects.dashboard import people, project, projects, tokens
+from projects.dashboard import people, project, projects, retention, tokens
 
 app_name = "settings"
 urlpatterns = [
@@ -24,6 +24,9 @@ urlpatterns = [
     path("members/<uuid:user_id>/remove", people.remove, name="remove-user"),
     path("invites", people.invites, name="invites"),
     path("invites/revoke", people.revoke, name="revoke-invite"),
+    path("retention", retention.retention_page, name="retention"),
+    path("retention/state", retention.state, name="retention-state"),
+    path("retention/purge", retention.purge, name="purge"),
     path("audit", audit.audit_log, name="audit"),
     path("account", account.account, name="account"),
     path("account/passkeys/<int:passkey_id>/name", account.rename, name="rename-passkey"),

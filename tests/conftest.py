@@ -30,7 +30,8 @@ def fresh_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nudge, "add", lambda items: None)
     monkeypatch.setattr(refusals, "start", lambda: None)
     refusals.take()
-    monkeypatch.setattr(project_tasks, "remove_projects", SimpleNamespace(apply_async=lambda **_: None))
+    for task in ("remove_projects", "purge"):
+        monkeypatch.setattr(project_tasks, task, SimpleNamespace(apply_async=lambda **_: None))
     buffer.backlog.read_at = float("-inf")
     recent_keys.keys.clear()
     known_owners.owners.clear()

@@ -16,7 +16,7 @@ from errors.models import Issue
 from errors.queries.sourcemaps import parsed_maps
 from ingest.reasons import REASONS
 from ingest.refusals import refusals
-from projects.models import IngestKey, Removal
+from projects.models import IngestKey, PurgeRun, Removal, RetentionPolicy
 from projects.scopes import SCOPES
 from projects.services.members import invite_to
 from projects.services.projects import NewProject
@@ -74,6 +74,8 @@ SETTINGS = {  # session, frame and the device that verified the session included
     "members": 9,
     "invites": 9,
     "audit": 9,
+    "retention": 21,
+    "retention/state": 14,
     "account": 10,
 }
 
@@ -117,6 +119,8 @@ def fill_settings(shop: NewProject, admin: User, count: int) -> None:
         invite_to(role=Role.MEMBER, projects=[project, shop.project], created_by=admin, actor=COMMAND_LINE, now=now)
         invite_to(role=Role.MEMBER, projects=[project], created_by=admin, actor=COMMAND_LINE, now=now)
         Invite.objects.filter(pk__in=Invite.objects.order_by("-created_at")[:1].values("pk")).update(used_by=person)
+        PurgeRun.objects.create(requested_by=person, started_at=now, finished_at=now, removed={"raw_events": number})
+        RetentionPolicy.objects.create(project=project, raw_events_days=30)
         Removal.objects.create(project_id=made, name="Old", slug="old", started_at=now, rows_total=number)
         for user in (admin, person):
             Passkey.objects.create(

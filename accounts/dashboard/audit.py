@@ -22,6 +22,7 @@ from bloop_site.lib.pagination import page_of
 PAGE_SIZE = 50
 LONGEST_VALUE = 300
 LABELS = dict(Action.choices)
+CHANGES = (Action.PROJECT_CHANGED, Action.RETENTION_CHANGED)  # whose details are pairs: from, to
 
 
 class AuditFilterForm(forms.Form):
@@ -111,7 +112,7 @@ def detail_words(name: str, value: Any, *, action: str) -> tuple[str, str]:
     """A name and a value of the detail for people: spans of time in words, a change as "from to"."""
     if name.endswith("_seconds") and isinstance(value, int):
         return name.removesuffix("_seconds").replace("_", " "), span_words(value)
-    if action == Action.PROJECT_CHANGED and isinstance(value, list) and len(value) == 2:
+    if action in CHANGES and isinstance(value, list) and len(value) == 2:
         return name.replace("_", " "), f"{value_words(value[0])} → {value_words(value[1])}"
     return name.replace("_", " "), value_words(value)
 
@@ -127,7 +128,9 @@ def span_words(seconds: int) -> str:
 
 def value_words(value: Any) -> str:
     """A value of the detail for people: lists by commas, the rest as JSON says it."""
-    if isinstance(value, str):
+    if value is None:
+        text = "not set"
+    elif isinstance(value, str):
         text = value
     elif isinstance(value, list):
         text = ", ".join(value_words(each) for each in value)

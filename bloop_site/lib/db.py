@@ -1,6 +1,8 @@
 """Where SQLite and PostgreSQL differ."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.db import connection
@@ -101,3 +103,53 @@ def with_words(*, table: str, key: str, words: Sequence[str]) -> tuple[str, tupl
         return f"SELECT rowid FROM {table}_fts WHERE {table}_fts MATCH %s", (asked,)  # noqa: S608  a table's name
     asked = " & ".join(f"'{word}':*" for word in words)
     return f"SELECT {key} FROM {table} WHERE vector @@ %s::tsquery", (asked,)  # noqa: S608  names of a table's
+
+
+@dataclass(frozen=True)
+class Space:
+    """How much room the database takes. free_bytes: within it, for new rows to use before it grows (SQLite)."""
+
+    db_bytes: int
+    free_bytes: int = 0
+    page_bytes: int = 0  # 0: not a file of ours
+    can_shrink: bool = False  # on SQLite a file made with auto_vacuum=INCREMENTAL; PostgreSQL looks after itself
+
+    @property
+    def is_file(self) -> bool:
+        return self.page_bytes > 0
+
+
+def space() -> Space:
+    """What the database takes now; on SQLite pages times their size, the WAL left out."""
+    with connection.cursor() as cursor:
+        if connection.vendor != "sqlite":
+            cursor.execute("SELECT pg_database_size(current_database())")
+            return Space(int(cursor.fetchone()[0]))
+        page_bytes, pages, free, mode = (pragma(cursor, name) for name in SPACE_PRAGMAS)
+    return Space(pages * page_bytes, free * page_bytes, page_bytes, can_shrink=mode == INCREMENTAL)
+
+
+SPACE_PRAGMAS = ("page_size", "page_count", "freelist_count", "auto_vacuum")
+INCREMENTAL = 2
+
+
+def pragma(cursor: CursorWrapper, name: str) -> int:
+    """The number that SQLite answers."""
+    cursor.execute(f"PRAGMA {name}")
+    return int(cursor.fetchone()[0])
+
+
+def give_back(*, pages: int, seconds: float) -> int:
+    """Cut up to `pages` free pages off a SQLite file, for about `seconds`, in the caller's transaction.
+
+    The file itself is shorter after the next copy_back. Returns how many bytes it will be shorter by.
+    """
+    with connection.cursor() as cursor:
+        before = pragma(cursor, "page_count")
+        ends = time.monotonic() + seconds
+        for _ in range(pages):
+            # One at a time: sqlite3 steps a statement without columns once, and a step is one page.
+            cursor.execute("PRAGMA incremental_vacuum(1)")
+            if time.monotonic() >= ends:
+                break
+        return (before - pragma(cursor, "page_count")) * pragma(cursor, "page_size")

@@ -88,7 +88,6 @@ def continue_bulk(*, bulk_id: int, now_ms: int, seconds: float) -> bool:
             if bulk is None or not work_off_chunk(bulk, rows=pace.rows, now_ms=now_ms):
                 return True
         took = time.perf_counter() - started
-        pace.note(took)
         if time.monotonic() >= ends:
             return False
         pace.rest(took)

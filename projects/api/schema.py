@@ -19,6 +19,9 @@ SUMMARIES = {
     "list_tokens": "A project's API tokens, the newest first, revoked ones too",
     "create_token": "Make an API token; the answer has its secret",
     "revoke_token": "Revoke an API token, at once",
+    "get_retention": "For how many days data is kept, and how much there is",
+    "set_retention": "Set for how many days data is kept; all of it is taken, or nothing",
+    "purge": "Remove what is too old, now; an empty body counts as confirmed",
 }
 OPEN_TO_ALL = ("list_projects", "create_project", "get_project")
 
@@ -42,4 +45,22 @@ def described(
         "parameters": list(parameters),
         "request": request,
         "responses": {status: answer, **problems},
+    }
+
+
+def of_retention(operation_id: str, answer: Any, *, request: Any = None) -> dict[str, Any]:
+    """The schema of an endpoint of retention."""
+    problems = {
+        401: problem("No valid session; tokens do not count."),
+        403: problem("The session is not an admin's, or the request came from another site."),
+        400: problem("The body is wrong; nothing was changed."),
+        **({413: problem("The body is too large."), 415: problem("The body is not JSON.")} if request else {}),
+    }
+    return {
+        "operation_id": operation_id,
+        "summary": SUMMARIES[operation_id],
+        "description": "A session of an admin.",
+        "tags": ["retention"],
+        "request": request,
+        "responses": {200: answer, **problems},
     }

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.models import User
-from bloop_site.lib.checked import SecondsField, Text, Whole
+from bloop_site.lib.checked import Flag, SecondsField, Text, Whole
 from projects.models import ApiToken, Project
 from projects.services.keys import MAX_GRACE_SECONDS
 
@@ -132,3 +132,53 @@ class InviteSerializer(serializers.Serializer[Any]):
     role = serializers.CharField()
     revoked = serializers.BooleanField()
     projects = serializers.ListField(child=serializers.CharField())
+
+
+# --- Retention ------------------------------------------------------------------------------------------------------
+
+
+class GlobalDaysSerializer(serializers.Serializer[Any]):
+    raw_events_days = serializers.IntegerField()
+    hourly_counts_days = serializers.IntegerField()
+
+
+class OwnDaysSerializer(serializers.Serializer[Any]):
+    project_id = serializers.CharField()
+    project_name = serializers.CharField()
+    raw_events_days = serializers.IntegerField()
+
+
+class StorageSerializer(serializers.Serializer[Any]):
+    db_size_bytes = serializers.IntegerField()
+    raw_events_count = serializers.IntegerField()
+    hourly_counts_count = serializers.IntegerField()
+    counted_at = serializers.IntegerField(help_text="Epoch ms; at most a minute ago, where counting is slow.")
+    free_bytes = serializers.IntegerField(help_text="Within db_size_bytes: free for new rows (SQLite).")
+
+
+class RetentionSerializer(serializers.Serializer[Any]):
+    locals()["global"] = GlobalDaysSerializer()
+    per_project = OwnDaysSerializer(many=True)
+    storage = StorageSerializer()
+
+
+class OwnDaysBody(serializers.Serializer[Any]):
+    project_id = Text(max_length=64)
+    raw_events_days = Whole(help_text="0 removes the project's own days.")
+
+
+class RetentionBody(serializers.Serializer[Any]):
+    raw_events_days = Whole(required=False)
+    hourly_counts_days = Whole(required=False)
+    per_project = serializers.ListField(child=OwnDaysBody(), required=False)
+
+
+class PurgeBody(serializers.Serializer[Any]):
+    confirm = Flag()
+
+
+class PurgedSerializer(serializers.Serializer[Any]):
+    status = serializers.CharField()
+    raw_events_deleted = serializers.IntegerField()
+    hourly_counts_deleted = serializers.IntegerField()
+    running = serializers.BooleanField(required=False, help_text="Only there, and true, when it goes on afterwards.")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from projects.api import invites, projects, tokens
+from projects.api import invites, projects, retention, tokens
 
 app_name = "projects-api"
 urlpatterns = [
@@ -15,4 +15,6 @@ urlpatterns = [
     path("v1/tokens/<str:token_id>", tokens.TokenView.as_view(), name="token"),
     path("v1/admin/invites", invites.InvitesView.as_view(), name="invites"),
     path("v1/admin/invites/<str:invite_id>", invites.InviteView.as_view(), name="invite"),
+    path("v1/admin/retention", retention.RetentionView.as_view(), name="retention"),
+    path("v1/admin/retention/purge", retention.PurgeView.as_view(), name="purge"),
 ]

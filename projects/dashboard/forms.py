@@ -6,6 +6,7 @@ from django import forms
 
 from accounts.models import Role
 from projects.models import Grouping
+from projects.retention import MAX_DAYS, MIN_DAYS
 from projects.scopes import SCOPES
 
 TOO_LONG = "At most %(limit_value)d characters; this has %(show_value)d."
@@ -152,6 +153,43 @@ class InviteForm(RefusableForm):
     def __init__(self, *args: Any, projects: list[tuple[str, str]], **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["projects"].choices = projects  # type: ignore[attr-defined]
+
+
+class DaysField(forms.IntegerField):
+    """A number of days. It travels with what it was when the page was made, so that only a change is a change."""
+
+    def __init__(self, **options: Any) -> None:
+        out = f"Between {MIN_DAYS:,} and {MAX_DAYS:,} days."
+        messages = {"required": "Say how many days.", "invalid": out, "min_value": out, "max_value": out}
+        super().__init__(
+            min_value=MIN_DAYS, max_value=MAX_DAYS, show_hidden_initial=True, error_messages=messages, **options
+        )
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {**super().widget_attrs(widget), "inputmode": "numeric", "autocomplete": "off"}
+
+
+class RetentionForm(RefusableForm):
+    """Days for all, and one field for each of `projects`: ids, names and the days of their own, if any."""
+
+    raw_events_days = DaysField(label="Raw events", help_text="Every single event, with stack and metadata.")
+    hourly_counts_days = DaysField(label="Hourly counts", help_text="What charts and trends are drawn from.")
+
+    def __init__(self, *args: Any, projects: list[tuple[str, str, int | None]], **options: Any) -> None:
+        super().__init__(*args, **options)
+        for project_id, name, days in projects:
+            self.fields[own_days_name(project_id)] = DaysField(
+                required=False, initial=days, label=f"Days of its own for {name}"
+            )
+
+    def changed_days(self, name: str) -> int | None:
+        """The days in a field, if that was changed; 0 for one that was emptied."""
+        return (self.cleaned_data[name] or 0) if name in self.changed_data else None
+
+
+def own_days_name(project_id: str) -> str:
+    """The name of the field for a project's own days."""
+    return f"own-{project_id}"
 
 
 class RoleForm(forms.Form):
