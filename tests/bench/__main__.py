@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import ingest_rows, issue_rows, page_rows, report, sourcemap_rows
+from tests.bench import ingest_rows, issue_rows, page_rows, release_rows, report, sourcemap_rows
 
 ROWS = {
     "single": ingest_rows.single,
@@ -16,6 +16,7 @@ ROWS = {
     "pages": page_rows.pages,
     "issue": issue_rows.issue,
     "sourcemaps": sourcemap_rows.sourcemaps,
+    "releases": release_rows.releases,
     "idle": page_rows.idle,
 }
 

@@ -22,7 +22,7 @@ from errors.models import (
     SearchWords,
     Transition,
 )
-from errors.queries.events import samples_of
+from errors.queries.events import samples_of_all
 from errors.retention import OldEvents, holdings
 from projects import retention
 from projects.models import Project, PurgeRun
@@ -127,11 +127,11 @@ def test_the_newest_few_events_of_each_issue_stay_as_its_samples(shop: NewProjec
     receive(shop.project, *sorted(old), fingerprint="quiet")
     receive(shop.project, *sorted(old), NOW_MS, fingerprint="busy")
     receive(shop.project, *sorted(old)[:2], fingerprint="rare")
-    before = {issue.fingerprint: samples_of(issue) for issue in Issue.objects.all()}
+    before = {issue.fingerprint: samples_of_all([issue]) for issue in Issue.objects.all()}
 
     run = purge()
 
-    assert {issue.fingerprint: samples_of(issue) for issue in Issue.objects.all()} == before
+    assert {issue.fingerprint: samples_of_all([issue]) for issue in Issue.objects.all()} == before
     assert {name: len(samples) for name, samples in before.items()} == {"quiet": size, "busy": size, "rare": 2}
     assert Event.objects.count() == 2 * size + 2
     assert run.removed["raw_events"] == 3 + 4
@@ -143,11 +143,11 @@ def test_samples_are_the_last_to_arrive_whatever_time_they_carry(shop: NewProjec
     receive(shop.project, *[NOW_MS - DAY_MS + number for number in range(size)])
     receive(shop.project, *[WEEK_AGO - 1 - number for number in range(size)])
     issue = Issue.objects.get()
-    before = samples_of(issue)
+    before = samples_of_all([issue])
 
     purge()
 
-    assert samples_of(issue) == before
+    assert samples_of_all([issue]) == before
     assert len(received(shop.project)) == 2 * size
 
 
