@@ -14,6 +14,7 @@ from accounts.models import Role, User
 from accounts.queries import oldest_admin
 from bloop_site.demo.catalogue import ISSUES
 from bloop_site.demo.model import PROJECTS, DemoIssue, DemoProject
+from bloop_site.demo.work import do_work
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, from_ms, hour_of
 from errors.contract import Event, Limits, encode_events, parse_event
 from errors.queries.issues import find_issue
@@ -69,6 +70,8 @@ def play(*, now: datetime) -> Played | None:
             events += play_hour(stage, hour_ms, now_ms=now_ms, chance=chance, fingerprints=fingerprints)
         tell_stories(stages, hour_ms, now_ms=now_ms, fingerprints=fingerprints, users=users)
     flush_all()
+    named = {(ISSUES[index].project, ISSUES[index].message): each for index, each in fingerprints.items()}
+    do_work({slug: stage.project for slug, stage in stages.items()}, named, users, now_ms)
     return Played(projects=len(stages), issues=len(ISSUES), events=events)
 
 

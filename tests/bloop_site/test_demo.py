@@ -7,7 +7,7 @@ from django.db.models import Sum
 
 from bloop_site.demo.generate import play
 from bloop_site.lib.clock import DAY_MS
-from errors.models import Event, HourlyCount, Issue, Transition
+from errors.models import Event, HourlyCount, Issue, Note, Transition
 from ingest import buffer
 from projects.models import Project
 
@@ -25,6 +25,10 @@ def test_demo_plays_forty_issues_of_three_projects_over_fourteen_days_once():
     assert len(days) == 15  # fourteen days touch fifteen dates
     assert set(Issue.objects.values_list("status", flat=True)) == {"unresolved", "resolved", "ignored", "muted"}
     assert Transition.objects.filter(cause="regression").exists()
+    assert Note.objects.count() == 4
+    assert Issue.objects.filter(merged_into__isnull=False).count() == 1
+    assert Issue.objects.filter(muted_until_ms__isnull=False).exists()
+    assert Issue.objects.filter(in_next_release=True).exists()
     assert (buffer.waiting_items(), buffer.dead_items()) == (0, 0)
     assert play(now=NOW) is None
     assert Project.objects.count() == 4  # the demo's three and the default one
