@@ -296,7 +296,7 @@ def add_tokens(world: World) -> None:
 
 
 def add_traces_of_life(world: World) -> None:
-    """An invite, a link, a change of issues, an audit entry, a dead letter; the name of each model's row in the admin."""
+    """An invite, a link, a change of issues, an audit entry, a dead letter; the admin names a row of each model."""
     actor, now = Actor(world.users["admin"]), timezone.now()
     invite = issue_invite(role="member", created_by=actor.user, now=now, actor=actor)
     link = issue_login_link(username="victim", now=now)

@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import ingest_rows, issue_rows, page_rows, report
+from tests.bench import ingest_rows, issue_rows, list_rows, page_rows, report
 
 ROWS = {
     "single": ingest_rows.single,
@@ -15,6 +15,7 @@ ROWS = {
     "visible": ingest_rows.visible,
     "pages": page_rows.pages,
     "issue": issue_rows.issue,
+    "list": list_rows.listed,
     "idle": page_rows.idle,
 }
 
