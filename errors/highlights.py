@@ -35,7 +35,9 @@ def excerpt(text: str, words: Sequence[str], *, length: int) -> tuple[Piece, ...
     first = next(iter(spans(text, words)), None)
     if first is None or first[0] <= FAR:
         return marked(cut(text, length), words)
-    return (Piece("… ", hit=False), *marked(cut(text[first[0] - BEFORE :], length), words))
+    lead = text[first[0] - BEFORE : first[0]]
+    start = first[0] - len(lead.partition(" ")[2] or lead)  # at the beginning of a word, if there is one
+    return (Piece("… ", hit=False), *marked(cut(text[start:], length), words))
 
 
 def cut(text: str, length: int) -> str:

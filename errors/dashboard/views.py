@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -78,7 +79,12 @@ def chips_of(query: QueryDict, form: IssueFilterForm) -> list[Chip]:
     return chips
 
 
+# A browser that keeps the page asks before it shows it again: "Dashboard shows stale data" (seed, Troubleshooting).
+fresh = cache_control(private=True, no_cache=True)
+
+
 @require_safe
+@fresh
 @vary_on_headers("HX-Request")
 def issue_list(request: PageRequest) -> HttpResponse:
     """The Errors page; htmx gets the results alone."""
@@ -158,6 +164,7 @@ def page_links(query: QueryDict, page: Page) -> dict[str, Any]:
 
 
 @require_safe
+@fresh
 def stats_bar(request: PageRequest) -> HttpResponse:
     """The stats bar alone, fetched every 30 seconds."""
     figures = stats.stats(selected_reach(request), now_ms=now_ms())

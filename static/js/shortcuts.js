@@ -1,4 +1,5 @@
-// Single keys: j and k walk the rows, x selects one, r i m u act on the selection or else the issue, [ and ] change the event, / searches, ? lists them all.
+// Single keys: j and k walk the rows, x selects one, r i m u act on the selection or else the issue, [ and ] change the
+// event, / searches, ? lists them all.
 // They can be switched off on a device (WCAG 2.1.4), and never act while someone types.
 const KEY = "bloop-shortcuts";
 const STATUSES = { r: "resolved", i: "ignored", m: "muted", u: "unresolved" };
@@ -57,6 +58,10 @@ function act(key) {
     return field?.select();
   }
   const row = currentRow();
+  if (key === "x" || key === "X") return toggleSelected(row, key === "X");
+  const chosen = `[data-selection]:has([data-select]:checked) [data-select-key="${CSS.escape(key)}"]`;
+  const forSelection = document.querySelector(chosen);
+  if (forSelection) return forSelection.click();
   if (row?.dataset.statusUrl && STATUSES[key]) return setStatus(row, STATUSES[key]);
   return document.querySelector(`[data-key="${CSS.escape(key)}"]`)?.click();
 }

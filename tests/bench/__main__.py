@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import ingest_rows, issue_rows, page_rows, release_rows, report, sourcemap_rows
+from tests.bench import ingest_rows, issue_rows, list_rows, page_rows, release_rows, report, sourcemap_rows
 
 ROWS = {
     "single": ingest_rows.single,
@@ -17,6 +17,7 @@ ROWS = {
     "issue": issue_rows.issue,
     "sourcemaps": sourcemap_rows.sourcemaps,
     "releases": release_rows.releases,
+    "list": list_rows.listed,
     "idle": page_rows.idle,
 }
 

@@ -487,3 +487,60 @@ def test_an_issue_of_any_fingerprint_has_a_page_and_can_be_resolved(name: str, c
     assert page.status == 200
     assert f'action="{row.status_url}"' in unescape(page.body.decode())
     assert Issue.objects.get(fingerprint=name).status == "resolved"
+
+
+# --- The seed's guide to the dashboard ----------------------------------------------------------------------------
+
+
+def test_seed_main_view_shows_stats_bar_trend_chart_filters_and_error_list(client: Client, shop: NewProject):
+    """Dashboard Guide, "Main View": "showing stats bar, trend chart, filters, and error list"."""
+    make_issue(shop.project, error_type="Seeded")
+
+    html = client.get("/errors").content.decode()
+
+    parts = ('<dl class="stats">', 'data-chart="trend-data"', '<form class="filters"', '<table class="issues')
+    places = [html.index(part) for part in parts]
+    assert places == sorted(places), "in this order"
+    for name in ("status", "release", "environment", "source", "route", "sort"):
+        assert f'name="{name}"' in html
+    assert "Seeded" in html[places[-1] :]
+
+
+def test_seed_stats_auto_refresh_every_30_seconds(client: Client, shop: NewProject):
+    """Troubleshooting, "Dashboard shows stale data": "Stats auto-refresh every 30 seconds", and no cache keeps them."""
+    make_issue(shop.project)
+
+    page = client.get("/errors")
+    stats = client.get("/errors/stats", headers=HTMX)
+
+    (bar,) = re.findall(r'<div id="stats"[^>]*>', page.content.decode())
+    assert 'hx-get="/errors/stats?"' in bar
+    assert 'hx-trigger="every 30s' in bar
+    assert bar in stats.content.decode(), "so that it goes on"
+    for answer in (page, stats):
+        assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
+def test_headings_sort_and_say_so(client: Client, shop: NewProject):
+    make_issue(shop.project)
+
+    html = client.get("/errors?sort=total_count&project=shop&page=1").content.decode()
+
+    assert re.search(r'aria-sort="descending"><a class="sort" href="[^"]*"[^>]*>.*?Events</a>', html, re.DOTALL)
+    assert html.count("aria-sort") == 1
+    assert 'href="?sort=last_seen&amp;project=shop"' in html
+
+
+@pytest.mark.parametrize(
+    ("query", "hours"), [("", 72), ("hours=24", 24), ("hours=336", 336), ("hours=x", 72), ("hours=9999", 720)]
+)
+def test_the_hours_of_the_chart_are_chosen_and_kept_by_the_filters(
+    query: str, hours: int, client: Client, shop: NewProject
+):
+    make_issue(shop.project)
+
+    answer = client.get(f"/errors?{query}&status=all")
+
+    assert len(answer.context["trend_data"]["hours"]) == hours
+    name, _, value = query.partition("=")
+    assert (f'<input type="hidden" name="hours" value="{value}">' in answer.content.decode()) == (name == "hours")
