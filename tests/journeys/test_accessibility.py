@@ -78,7 +78,8 @@ def test_the_pages_before_sign_in_have_no_serious_problem(home: Home):
 def test_the_pages_behind_sign_in_have_no_serious_problem(home: Home):
     error = f"Accessible{uuid.uuid4().hex}"
     with serving(home) as server, chromium() as browser:
-        server.send(error_type=error, message="Cannot read property 'id' of undefined")
+        stack = "TypeError: x\n    at f (/srv/web/a.js:1:2)\n    at g (/srv/web/node_modules/b/c.js:3:4)"
+        server.send(error_type=error, message="Cannot read property 'id' of undefined", stack=stack)
         fingerprint = server.wait_for(error)["fingerprint"]
         context = browser.new_context(base_url=server.origin, bypass_csp=True)
         set_up(context, server)
