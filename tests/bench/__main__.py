@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import ingest_rows, page_rows, report
+from tests.bench import ingest_rows, page_rows, purge_rows, report
 
 ROWS = {
     "single": ingest_rows.single,
@@ -14,6 +14,7 @@ ROWS = {
     "drain": ingest_rows.drain,
     "visible": ingest_rows.visible,
     "pages": page_rows.pages,
+    "purge": purge_rows.purge,
     "idle": page_rows.idle,
 }
 
