@@ -50,8 +50,11 @@ def insert_rows(
     return returned
 
 
-def copy_back() -> None:
+def copy_back() -> bool:
     """On SQLite, copy what the WAL holds into the database file, keeping nobody from writing meanwhile.
+
+    Returns whether all of it was copied: only then a file that lost pages is cut. Who reads an earlier state, or writes
+    at this moment, leaves something for the next time.
 
     Who writes much does so between transactions. Else a COMMIT does it, whosever it is, while it has the turn to write:
     a quarter of a second for the 64 MB that settings allow.
@@ -59,6 +62,9 @@ def copy_back() -> None:
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            is_busy, pages, copied = cursor.fetchone()
+        return not is_busy and pages == copied
+    return True
 
 
 class Unindexed(Func):

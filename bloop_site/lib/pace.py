@@ -18,6 +18,7 @@ class Pace:
 
     rows: int = FIRST_ROWS
     chunks: int = 0
+    chunks_a_copy: int = CHUNKS_A_COPY
 
     def note(self, seconds: float) -> None:
         """Aim at CHUNK_SECONDS, growing by at most half: one lucky chunk proves little."""
@@ -28,6 +29,6 @@ class Pace:
     def rest(self, took: float) -> None:
         """After a chunk, outside of its transaction: size the next by how long this one took, and let others write."""
         self.note(took)
-        if self.chunks % CHUNKS_A_COPY == 0:
+        if self.chunks % self.chunks_a_copy == 0:
             copy_back()
         time.sleep(min(took, MAX_REST_SECONDS))

@@ -6,7 +6,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import ingest_rows, issue_rows, list_rows, page_rows, release_rows, report, sourcemap_rows
+from tests.bench import (
+    ingest_rows,
+    issue_rows,
+    list_rows,
+    page_rows,
+    purge_rows,
+    release_rows,
+    report,
+    sourcemap_rows,
+)
 
 ROWS = {
     "single": ingest_rows.single,
@@ -18,6 +27,7 @@ ROWS = {
     "sourcemaps": sourcemap_rows.sourcemaps,
     "releases": release_rows.releases,
     "list": list_rows.listed,
+    "purge": purge_rows.purge,
     "idle": page_rows.idle,
 }
 

@@ -179,7 +179,7 @@ def test_many_projects_are_looked_at_bit_by_bit(
 
 def test_events_of_the_same_millisecond_are_all_found(shop: NewProject, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("errors.retention.MIN_READ", 1)
-    monkeypatch.setattr("projects.services.retention.Pace", lambda: SteadyPace(2))
+    monkeypatch.setattr("projects.services.retention.Pace", lambda **_: SteadyPace(2))
     receive(shop.project, *[WEEK_AGO - 1] * 12)
 
     purge()
@@ -247,7 +247,7 @@ def bulk(created_ms: int, *, finished: bool = True, of: BulkChange | None = None
 
 
 def test_old_bulk_changes_go_and_the_history_they_made_stays(shop: NewProject, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("projects.services.retention.Pace", lambda: SteadyPace(2))
+    monkeypatch.setattr("projects.services.retention.Pace", lambda **_: SteadyPace(2))
     receive(shop.project, NOW_MS)
     old_ms = NOW_MS - 91 * DAY_MS
     old, young, unfinished = bulk(old_ms), bulk(NOW_MS - 89 * DAY_MS), bulk(old_ms, finished=False)
