@@ -172,8 +172,8 @@ class DaysField(forms.IntegerField):
 class RetentionForm(RefusableForm):
     """Days for all, and one field for each of `projects`: ids, names and the days of their own, if any."""
 
-    raw_events_days = DaysField(label="Raw events", help_text="Every single event, with stack and metadata.")
-    hourly_counts_days = DaysField(label="Hourly counts", help_text="What charts and trends are drawn from.")
+    raw_events_days = DaysField(label="Raw events, in days", help_text="Every single event, with stack and metadata.")
+    hourly_counts_days = DaysField(label="Hourly counts, in days", help_text="What charts and trends are drawn from.")
 
     def __init__(self, *args: Any, projects: list[tuple[str, str, int | None]], **options: Any) -> None:
         super().__init__(*args, **options)

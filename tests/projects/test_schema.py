@@ -33,6 +33,11 @@ ANSWERS: list[tuple[str, str, Any, str, int]] = [
     ("get", "/v1/admin/invites", None, "/v1/admin/invites", 200),
     ("post", "/v1/admin/invites", {"projects": ["shop"]}, "/v1/admin/invites", 200),
     ("delete", "/v1/admin/invites/{invite}", None, "/v1/admin/invites/{invite_id}", 200),
+    ("get", "/v1/admin/retention", None, "/v1/admin/retention", 200),
+    ("put", "/v1/admin/retention", {"raw_events_days": 9}, "/v1/admin/retention", 200),
+    ("put", "/v1/admin/retention", {"raw_events_days": 0}, "/v1/admin/retention", 400),
+    ("post", "/v1/admin/retention/purge", {"confirm": True}, "/v1/admin/retention/purge", 200),
+    ("post", "/v1/admin/retention/purge", {"confirm": False}, "/v1/admin/retention/purge", 400),
     ("post", "/v1/admin/reset", {"confirm": True}, "/v1/admin/reset", 200),
     ("post", "/v1/admin/reset", {"confirm": False}, "/v1/admin/reset", 400),
 ]
