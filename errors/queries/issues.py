@@ -20,7 +20,7 @@ from projects.access import Reach
 
 SPARK_HOURS = 24
 MAX_NAMES = 50
-MOST_LISTED = 10_000
+MOST_LISTED = 2_000
 SORTS = {"last_seen": "last_seen_ms", "first_seen": "first_seen_ms", "total_count": "total_count"}
 
 
@@ -181,7 +181,7 @@ def whole_page(issues: QuerySet[Issue], *, wanted: str | None, size: int) -> tup
 
 
 def narrow_page(issues: QuerySet[Issue], *, wanted: str | None, size: int) -> tuple[Page, list[int]]:
-    """The page of a narrower list and its ids, in one query, which stops after 10,000 matches.
+    """The page of a narrower list and its ids, in one query, which stops after 2,000 matches.
 
     To count on would cost as much as everything else together. So beyond that, the page says "more than", and later
     pages do not exist: who looks for something there narrows further, or asks for another order.

@@ -38,7 +38,7 @@ COMBINATIONS: dict[str, dict[str, str]] = {
     "release, environment, common word": {"release": "3.5.9", "environment": "production", "q": "st"},
     "environment and word that nearly all have": {"environment": "production", "q": "st", "status": "all"},
     "the same, most events first": {"environment": "production", "q": "st", "status": "all", "sort": "total_count"},
-    "the same, page 400": {"environment": "production", "q": "st", "status": "all", "page": "400"},
+    "the same, page 80": {"environment": "production", "q": "st", "status": "all", "page": "80"},
     "the same, rare source": {"environment": "production", "q": "st", "status": "all", "source": "cli"},
     "everything at once, no match": {
         "project": "default",
