@@ -1,4 +1,4 @@
-"""Long work on many rows, in transactions so short that ingest hardly waits for them."""
+"""The pace of long series of writes: transactions so short that ingest, which waits for them, hardly notices."""
 
 import time
 from dataclasses import dataclass
@@ -25,8 +25,9 @@ class Pace:
         wanted = self.rows * CHUNK_SECONDS / max(seconds, 0.000_1)
         self.rows = max(MIN_ROWS, min(int(wanted), int(self.rows * 1.5), MAX_ROWS))
 
-    def rest(self, seconds: float) -> None:
-        """Leave the others their turn after a chunk that took `seconds`, and now and then copy the WAL back."""
+    def rest(self, took: float) -> None:
+        """After a chunk, outside of its transaction: size the next by how long this one took, and let others write."""
+        self.note(took)
         if self.chunks % CHUNKS_A_COPY == 0:
             copy_back()
-        time.sleep(min(seconds, MAX_REST_SECONDS))
+        time.sleep(min(took, MAX_REST_SECONDS))

@@ -116,9 +116,7 @@ def next_step(removal: Removal, search: Search, pace: Pace, *, now: datetime) ->
     if found is None:
         finish(removal, now=now)
         return True
-    took = remove_chunk(removal, found)
-    pace.note(took)
-    pace.rest(took)
+    pace.rest(remove_chunk(removal, found))
     return False
 
 

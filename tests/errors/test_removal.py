@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.audit import COMMAND_LINE, Actor
 from accounts.models import AuditEntry, Role, User
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, now_ms
-from bloop_site.lib.pace import FIRST_ROWS, MAX_ROWS, MIN_ROWS, Pace
+from bloop_site.lib.pace import Pace
 from errors.contract import Limits, encode_events, parse_event
 from errors.models import (
     Aggregate,
@@ -360,27 +360,6 @@ def test_a_chunk_has_no_more_rows_than_it_may(limit: int, shop: NewProject):
         assert remover.count(shop.project.pk) == left
 
     assert left == 0
-
-
-@pytest.mark.parametrize(
-    ("took", "rows"),
-    [(0.02, FIRST_ROWS), (0.01, 150), (0.000_001, 150), (0.04, 50), (10.0, MIN_ROWS)],
-)
-def test_chunks_grow_and_shrink_with_the_time_they_take(took: float, rows: int):
-    pace = Pace()
-
-    pace.note(took)
-
-    assert pace.rows == rows
-
-
-def test_chunks_never_grow_without_end():
-    pace = Pace()
-
-    for _ in range(100):
-        pace.note(0.0)
-
-    assert pace.rows == MAX_ROWS
 
 
 def test_rows_that_come_in_while_it_runs_go_too(shop: NewProject, monkeypatch: pytest.MonkeyPatch):
