@@ -19,7 +19,8 @@ def mute_is_over(*, until_ms: int | None, until_count: int | None, now_ms: int, 
 class Change:
     """A status and what it is given with.
 
-    muted_until_ms: when a mute ends by itself. muted_until_count: the issue's total at which it ends.
+    muted_until_ms: when a mute ends by itself. muted_until_count: the issue's total at which it ends, or
+    muted_for_count: after how many more events than when the change is made.
     in_next_release: a resolve that only events of later releases take back.
     Raises ValueError for an unknown status, and for what does not go with it.
     """
@@ -27,14 +28,19 @@ class Change:
     status: str
     muted_until_ms: int | None = None
     muted_until_count: int | None = None
+    muted_for_count: int | None = None
     in_next_release: bool = False
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             msg = f"unknown status: {self.status}"
             raise ValueError(msg)
-        if self.status != "muted" and (self.muted_until_ms is not None or self.muted_until_count is not None):
+        ends = (self.muted_until_ms, self.muted_until_count, self.muted_for_count)
+        if self.status != "muted" and ends != (None, None, None):
             msg = "only a mute has an end"
+            raise ValueError(msg)
+        if self.muted_until_count is not None and self.muted_for_count is not None:
+            msg = "a mute ends at a total or after a number of events, not both"
             raise ValueError(msg)
         if self.in_next_release and self.status != "resolved":
             msg = "only a resolve waits for the next release"

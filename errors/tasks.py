@@ -28,7 +28,7 @@ def work_off_bulks() -> None:
     if not _working.acquire(blocking=False):
         return
     try:
-        remain = bulk.continue_bulks(seconds=SECONDS)
+        remain = bulk.continue_bulks(now_ms=now_ms(), seconds=SECONDS)
     finally:
         _working.release()
     if remain:

@@ -1,11 +1,13 @@
 """Where SQLite and PostgreSQL differ."""
 
+import functools
+import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Func, Model, QuerySet
@@ -13,7 +15,11 @@ from django.db.models.functions import Substr
 from django.db.models.sql.compiler import SQLCompiler
 
 Row = TypeVar("Row", bound=Model)
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 MAX_PARAMETERS = 30_000  # SQLite takes 32,766 in a statement, PostgreSQL 65,535
+DEADLOCK = "40P01"  # PostgreSQL's code for it
+ATTEMPTS = 4
 
 
 def skip_locked(rows: QuerySet[Row]) -> QuerySet[Row]:
@@ -159,3 +165,29 @@ def give_back(*, pages: int, seconds: float) -> int:
             if time.monotonic() >= ends:
                 break
         return (before - pragma(cursor, "page_count")) * pragma(cursor, "page_size")
+
+
+def survives_deadlock(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Run the transaction that `work` is again when PostgreSQL ended it to break a circle of waiting; 4 times at most.
+
+    Inside another transaction, which is lost with it, the error goes on to whoever began that one. SQLite has one
+    writer, so no circles.
+    """
+
+    @functools.wraps(work)
+    def again(*args: Parameters.args, **options: Parameters.kwargs) -> Result:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return work(*args, **options)
+            except OperationalError as error:
+                if not is_deadlock(error) or connection.in_atomic_block:
+                    raise
+                time.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311  only so that they do not meet again
+        return work(*args, **options)
+
+    return again
+
+
+def is_deadlock(error: OperationalError) -> bool:
+    """Whether PostgreSQL ended the transaction because several waited for each other."""
+    return getattr(error.__cause__, "sqlstate", None) == DEADLOCK

@@ -225,10 +225,15 @@ class StatsView(ErrorsView):
 
 
 def object_in(body: bytes) -> dict[str, Any]:
-    """The JSON object of a body; empty for whatever else clients send with a call that needs none."""
+    """The JSON object of a body; empty for whatever else clients send with a call that needs none.
+
+    One that is broken is refused: to mute for ever what was to be muted for an hour helps nobody. Raises a 400.
+    """
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
+        if body.lstrip().startswith(b"{"):
+            raise ApiError("body is not valid JSON") from None
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -239,7 +244,7 @@ class StatusView(ErrorsView):
     scopes: ClassVar[tuple[str, ...]] = ("errors:write",)
     status: ClassVar[str]
 
-    def wanted(self, request: Request, issue: Issue) -> Change:
+    def wanted(self, request: Request) -> Change:
         """The status with what a JSON object adds to it; no body is needed (contract 4.6). Raises a 400."""
         body = object_in(request.body)
         if not body:
@@ -247,12 +252,11 @@ class StatusView(ErrorsView):
         serializer = serializers.ChangeBody(data=body)
         serializer.is_valid(raise_exception=True)
         extra = serializer.validated_data
-        count = extra["until_count"]
         try:
             return Change(
                 self.status,
                 muted_until_ms=extra["until"],
-                muted_until_count=None if count is None else issue.total_count + count,
+                muted_for_count=extra["until_count"],
                 in_next_release=extra["in_next_release"],
             )
         except ValueError as error:
@@ -265,7 +269,7 @@ class StatusView(ErrorsView):
             raise ApiError("project_id is required")
         issue = found[0]
         try:
-            change = self.wanted(request, issue)
+            change = self.wanted(request)
             change_status(issue_id=issue.pk, change=change, actor=self.actor(request), now_ms=now_ms())
         except ChangeInvalid as error:
             raise ApiError(str(error)) from None

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Case, Min, OuterRef, Q, QuerySet, Subquery, When
 
 from accounts.models import User
-from errors.models import Aggregate, Issue, Merge, Note, Transition
+from errors.models import Aggregate, Issue, Merge, Note, Release, Transition
 from errors.queries.groups import shown_by
-from errors.queries.work import notes_of, releases_after
+from errors.queries.work import notes_of
 from errors.statuses import NO_RELEASE
 
 MAX_TIMELINE = 100
@@ -27,6 +27,7 @@ class TimelineEntry:
 
     kind: "first_seen", "release", "status", "undo", "regression", "mute_ended", "note", "merge" or "unmerge".
     id: of the Transition, Note or Merge; of a Transition that can be taken back, `can_undo` holds.
+    undone: whether the change, or the merge, was taken back since.
     until_ms, until_count: when a mute ends. release: of a regression, of a first appearance, or the one in which
     something resolved "in the next release" was resolved, once it is there.
     text: of a note, or the fingerprint that was merged.
@@ -43,6 +44,7 @@ class TimelineEntry:
     until_count: int | None = None
     in_next_release: bool = False
     can_undo: bool = False
+    undone: bool = False
     text: str = ""
     author: User | None = None
     edited_ms: int | None = None
@@ -60,8 +62,15 @@ def changes_of(issue_ids: Sequence[int]) -> QuerySet[Transition]:
     return changes.order_by("-changed_ms", "-id")
 
 
+def with_next_release(changes: QuerySet[Transition]) -> QuerySet[Transition]:
+    """The changes with `next_release`: of those "in the next release" its name, once it is there; else None."""
+    later = Release.objects.filter(project=OuterRef("project"), first_seen_ms__gt=OuterRef("changed_ms"))
+    first = later.exclude(name=NO_RELEASE).order_by("first_seen_ms", "pk").values("name")[:1]
+    return changes.annotate(next_release=Case(When(in_next_release=True, then=Subquery(first))))
+
+
 def timeline(issue: Issue, issue_ids: Sequence[int]) -> list[TimelineEntry]:
-    """The newest 100 of all that happened, newest first, then the first appearance; in five queries.
+    """The newest 100 of all that happened, newest first, then the first appearance; in four queries.
 
     issue_ids: the issue's and those of what is merged into it.
     """
@@ -77,9 +86,7 @@ def timeline(issue: Issue, issue_ids: Sequence[int]) -> list[TimelineEntry]:
 
 def status_entries(issue: Issue, issue_ids: Sequence[int]) -> Iterator[TimelineEntry]:
     """Status changes; the shown issue's latest can be taken back."""
-    changes = list(changes_of(issue_ids)[:MAX_TIMELINE])
-    waiting = [change.changed_ms for change in changes if change.in_next_release]
-    resolved_in = releases_after(issue.project_id, waiting)
+    changes = list(with_next_release(changes_of(issue_ids))[:MAX_TIMELINE])
     latest = max((change.pk for change in changes if change.issue_id == issue.pk), default=0)
     for change in changes:
         yield TimelineEntry(
@@ -89,11 +96,12 @@ def status_entries(issue: Issue, issue_ids: Sequence[int]) -> Iterator[TimelineE
             old_status=change.old_status,
             new_status=change.new_status,
             actor=actor_of(change),
-            release=change.release or (resolved_in.get(change.changed_ms, "") if change.in_next_release else ""),
+            release=change.release or getattr(change, "next_release", None) or "",
             until_ms=change.muted_until_ms,
             until_count=change.muted_until_count,
             in_next_release=change.in_next_release,
             can_undo=change.pk == latest and change.cause == Transition.Cause.CALL,
+            undone=change.undone,
         )
 
 
@@ -121,10 +129,11 @@ def merge_entries(issue_ids: Sequence[int]) -> Iterator[TimelineEntry]:
             id=merge.pk,
             actor=name_of(merge.merged_by),
             text=merge.merged.fingerprint,
+            undone=merge.undone_ms is not None,
         )
         yield made
         if merge.undone_ms is not None:
-            yield replace(made, kind="unmerge", at_ms=merge.undone_ms, actor=name_of(merge.undone_by))
+            yield replace(made, kind="unmerge", at_ms=merge.undone_ms, actor=name_of(merge.undone_by), undone=False)
 
 
 def release_entries(issue: Issue, issue_ids: Sequence[int]) -> Iterator[TimelineEntry]:
@@ -144,4 +153,5 @@ def actor_of(change: Transition) -> str:
 
 
 def name_of(user: User | None) -> str:
+    """A person in words."""
     return user.username if user else "a removed user"

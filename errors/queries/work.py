@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
-from errors.models import BulkChange, Issue, Merge, Note, Release, Transition
-from errors.statuses import NO_RELEASE, Change
+from errors.models import BulkChange, Issue, Merge, Note, Transition
+from errors.statuses import Change
 
 
 def latest_transition_id(issue: Issue) -> int:
@@ -21,23 +21,9 @@ def notes_of(issue_ids: Sequence[int]) -> QuerySet[Note]:
 
 
 def merges_of(issue: Issue) -> list[Merge]:
-    """What is merged into the issue now, the latest first, with the merged issues and who did it."""
-    merges = Merge.objects.filter(issue=issue, undone_ms=None).select_related("merged", "merged_by")
+    """What is merged into the issue now, also by way of another, the latest first, with the issues and who did it."""
+    merges = Merge.objects.filter(merged__merged_into=issue, undone_ms=None).select_related("merged", "merged_by")
     return list(merges.order_by("-pk"))
-
-
-def releases_after(project_id: str, moments: Sequence[int]) -> dict[int, str]:
-    """For each moment (epoch ms) the first release of the project that appeared later; without those that have none."""
-    if not moments:
-        return {}
-    later = Release.objects.filter(project_id=project_id, first_seen_ms__gt=min(moments)).exclude(name=NO_RELEASE)
-    releases = list(later.order_by("first_seen_ms", "pk").values_list("first_seen_ms", "name"))
-    found = {}
-    for moment in moments:
-        name = next((name for first_ms, name in releases if first_ms > moment), None)
-        if name is not None:
-            found[moment] = name
-    return found
 
 
 @dataclass(frozen=True)
@@ -79,6 +65,7 @@ def latest_bulk(*, user_id: UUID, since_ms: int) -> BulkProgress | None:
 
 
 def progress_of(bulk: BulkChange) -> BulkProgress:
+    """How far this change is."""
     return BulkProgress(
         id=bulk.pk,
         change=Change.from_json(bulk.change),

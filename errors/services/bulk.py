@@ -1,7 +1,7 @@
 """Changing the status of many issues: in short transactions, from one id to the next, and taken back alike."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -9,19 +9,20 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from bloop_site.lib.clock import now_ms as clock_ms
-from bloop_site.lib.db import skip_locked
+from bloop_site.lib.db import skip_locked, survives_deadlock
 from bloop_site.lib.log import logger
 from bloop_site.lib.pace import Pace
 from bloop_site.lib.turn import write_turn
 from errors.models import BulkChange, Issue, Transition
 from errors.queries.issues import IssueFilter, filtered_issues, issues_in
-from errors.services.status import Actor, ChangeInvalid, Conflict, IssueGone, change_status, undo_change
+from errors.services.standing import Actor, Made, change_locked, newest_by_issue, undo_locked
+from errors.services.status import locked
 from errors.statuses import Change
 from projects.access import Reach
 
 log = logger("errors.bulk")
 MAX_IDS = 1_000
+READ_AHEAD = 2_000
 
 
 class Busy(Exception):
@@ -60,45 +61,50 @@ def start_bulk(
 
 
 def undo_bulk(*, bulk_id: int, user_id: UUID, now_ms: int) -> BulkChange:
-    """Note that a change of many is to be taken back, wherever nothing has happened to the issue since."""
-    undone = BulkChange.objects.get(pk=bulk_id, user=user_id)
-    changes = Transition.objects.filter(bulk=undone, undone=False)
-    return BulkChange.objects.create(
-        user_id=user_id,
-        change=undone.change,
-        is_undo=True,
-        of=undone,
-        total=changes.count(),
-        last=changes.order_by("-pk").values_list("pk", flat=True).first() or 0,
-        created_ms=now_ms,
-    )
+    """Note that a change of many is to be taken back, wherever nothing has happened to the issue since.
+
+    One that is still running ends here. Raises BulkChange.DoesNotExist for another's.
+    """
+    with transaction.atomic():
+        undone = BulkChange.objects.select_for_update().get(pk=bulk_id, user=user_id)
+        BulkChange.objects.filter(pk=undone.pk, finished_ms=None).update(finished_ms=now_ms)
+        changes = Transition.objects.filter(bulk=undone, undone=False)
+        return BulkChange.objects.create(
+            user_id=user_id,
+            change=undone.change,
+            is_undo=True,
+            of=undone,
+            total=changes.count(),
+            last=changes.order_by("-pk").values_list("pk", flat=True).first() or 0,
+            created_ms=now_ms,
+        )
 
 
 def continue_bulk(*, bulk_id: int, now_ms: int, seconds: float) -> bool:
     """Work on a change for about `seconds`. Returns whether it is finished.
 
-    Safe to run twice, also at once, and after any interruption: each chunk and its progress are one transaction.
+    Safe to run twice, also at once, and after any interruption: each chunk and its progress are one transaction. What
+    to change next is read before it, and not again under the lock: on SQLite ingest would wait for a slow filter.
     Raises Busy when another worker is at it.
     """
-    ends, pace = time.monotonic() + seconds, Pace(rows=25)
+    ends, pace, ahead = time.monotonic() + seconds, Pace(), list[int]()
     while True:
+        ahead = ahead or next_ids(bulk_id)
         started = time.perf_counter()
-        with write_turn, transaction.atomic():
-            bulk = claimed(bulk_id)
-            if bulk is None or not work_off_chunk(bulk, rows=pace.rows, now_ms=now_ms):
-                return True
-        took = time.perf_counter() - started
+        if not work_off(bulk_id, ahead[: pace.rows], now_ms=now_ms):
+            return True
+        del ahead[: pace.rows]
+        pace.rest(time.perf_counter() - started)
         if time.monotonic() >= ends:
             return False
-        pace.rest(took)
 
 
-def continue_bulks(*, seconds: float) -> bool:
+def continue_bulks(*, now_ms: int, seconds: float) -> bool:
     """Continue every change there is, the oldest first, for about `seconds` each. Returns whether some remain."""
     remain = False
     for bulk_id in BulkChange.objects.filter(finished_ms=None).order_by("pk").values_list("pk", flat=True):
         try:
-            remain |= not continue_bulk(bulk_id=bulk_id, now_ms=clock_ms(), seconds=seconds)
+            remain |= not continue_bulk(bulk_id=bulk_id, now_ms=now_ms, seconds=seconds)
         except Busy:
             continue
         except Exception:
@@ -114,18 +120,35 @@ def claimed(bulk_id: int) -> BulkChange | None:
     return bulk
 
 
-def work_off_chunk(bulk: BulkChange, *, rows: int, now_ms: int) -> bool:
-    """Change the next issues and note the progress. Returns False when none was left: then it is finished."""
+def next_ids(bulk_id: int) -> list[int]:
+    """The next issues to change, or Transitions to take back, by ascending id; none when the change is at its end."""
+    bulk = BulkChange.objects.filter(pk=bulk_id, finished_ms=None).first()
+    if bulk is None:
+        return []
     todo = changes_left(bulk) if bulk.is_undo else issues_of(bulk)
-    ids = list(todo.filter(pk__gt=bulk.cursor, pk__lte=bulk.last).order_by("pk").values_list("pk", flat=True)[:rows])
-    if not ids:
-        BulkChange.objects.filter(pk=bulk.pk).update(finished_ms=now_ms)
-        return False
-    step = take_back_of(bulk, now_ms) if bulk.is_undo else change_of(bulk, now_ms)
-    changed = sum(step(each) for each in ids)
-    BulkChange.objects.filter(pk=bulk.pk).update(
-        cursor=ids[-1], looked_at=F("looked_at") + len(ids), changed=F("changed") + changed
-    )
+    left = todo.filter(pk__gt=bulk.cursor, pk__lte=bulk.last).order_by("pk")
+    return list(left.values_list("pk", flat=True)[:READ_AHEAD])
+
+
+@survives_deadlock
+def work_off(bulk_id: int, ids: Sequence[int], *, now_ms: int) -> bool:
+    """Change these and note the progress, in one transaction; none left: then the change is finished.
+
+    Returns False when it is. What another worker has done meanwhile is left out. Raises Busy.
+    """
+    with write_turn, transaction.atomic():
+        bulk = claimed(bulk_id)
+        if bulk is None:
+            return False
+        if not ids:
+            BulkChange.objects.filter(pk=bulk.pk).update(finished_ms=now_ms)
+            return False
+        todo = [each for each in ids if each > bulk.cursor]
+        changed = (take_back if bulk.is_undo else change_some)(bulk, todo, now_ms=now_ms)
+        if todo:
+            BulkChange.objects.filter(pk=bulk.pk).update(
+                cursor=todo[-1], looked_at=F("looked_at") + len(todo), changed=F("changed") + changed
+            )
     return True
 
 
@@ -143,29 +166,30 @@ def changes_left(bulk: BulkChange) -> QuerySet[Transition]:
     return Transition.objects.filter(bulk=bulk.of_id, undone=False)
 
 
-def change_of(bulk: BulkChange, now_ms: int) -> Callable[[int], bool]:
-    """Changes one issue, by its id; False for one that stood so already, or is gone."""
-    change, actor = Change.from_json(bulk.change), Actor(bulk.user_id)
+def change_some(bulk: BulkChange, issue_ids: Sequence[int], *, now_ms: int) -> int:
+    """Change these issues, but those that stand so already, left the list meanwhile or would be muted for no time.
 
-    def step(issue_id: int) -> bool:
-        try:
-            made = change_status(issue_id=issue_id, change=change, actor=actor, now_ms=now_ms, bulk_id=bulk.pk)
-        except (IssueGone, ChangeInvalid):
-            return False
-        return made is not None
+    Returns how many were changed.
+    """
+    change, status = Change.from_json(bulk.change), (bulk.filters or {}).get("status")
+    if change.muted_until_ms is not None and change.muted_until_ms <= now_ms:
+        return 0
+    due = [
+        issue
+        for issue in locked(issue_ids)
+        if status in {None, "", issue.status}
+        and (change.muted_until_count is None or change.muted_until_count > issue.total_count)
+    ]
+    return len(change_locked(due, change=change, made=Made(Actor(bulk.user_id), now_ms, bulk_id=bulk.pk)))
 
-    return step
 
-
-def take_back_of(bulk: BulkChange, now_ms: int) -> Callable[[int], bool]:
-    """Takes back one change, by its id; False when something has happened to its issue since."""
-    actor = Actor(bulk.user_id)
-
-    def step(transition_id: int) -> bool:
-        try:
-            undo_change(transition_id=transition_id, actor=actor, now_ms=now_ms, bulk_id=bulk.pk)
-        except (Conflict, IssueGone):
-            return False
-        return True
-
-    return step
+def take_back(bulk: BulkChange, change_ids: Sequence[int], *, now_ms: int) -> int:
+    """Take back these changes, where nothing has happened to their issue since. Returns how many were."""
+    changes = Transition.objects.in_bulk(change_ids).values()
+    issues = {issue.pk: issue for issue in locked([change.issue_id for change in changes])}
+    latest = newest_by_issue(Transition.objects.filter(issue__in=issues))
+    due = [change for change in latest.values() if change.pk in set(change_ids)]
+    for change in due:
+        change.issue = issues[change.issue_id]
+    made = Made(Actor(bulk.user_id), now_ms, Transition.Cause.UNDO, bulk.pk)
+    return len(undo_locked(due, made=made))

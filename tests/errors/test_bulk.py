@@ -3,13 +3,17 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from accounts.models import User
 from bloop_site.lib.clock import HOUR_MS
+from bloop_site.lib.pace import Pace
 from errors.models import BulkChange, Issue, Transition
 from errors.queries.issues import IssueFilter
 from errors.queries.work import bulk_progress, running_bulks
 from errors.services import bulk
+from errors.services.merge import merge_issues
+from errors.services.standing import change_locked
 from errors.services.status import Actor, change_status
 from errors.statuses import Change
 from errors.tasks import work_off_bulks
@@ -87,7 +91,10 @@ def test_a_change_is_of_ids_or_of_filters_and_within_bounds(many: NewProject, ad
         start(admin, reach_of(many), **what)
 
 
-def test_it_goes_on_where_it_was_interrupted_and_tells_how_far_it_is(many: NewProject, admin: User):
+def test_it_goes_on_where_it_was_interrupted_and_tells_how_far_it_is(
+    many: NewProject, admin: User, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(bulk, "Pace", lambda: Pace(rows=25))
     made = start(admin, reach_of(many), filters=ALL)
 
     assert not bulk.continue_bulk(bulk_id=made.pk, now_ms=T + 20, seconds=0)
@@ -157,3 +164,116 @@ def test_two_workers_at_once_change_each_issue_once(shared_database: None, shop:
     assert True in results
     assert all(result is True or isinstance(result, bulk.Busy) for result in results), results
     assert Transition.objects.count() == 60
+
+
+def test_a_killed_worker_leaves_nothing_half_done(many: NewProject, admin: User, monkeypatch: pytest.MonkeyPatch):
+    made = start(admin, reach_of(many), filters=ALL)
+    monkeypatch.setattr(bulk, "Pace", lambda: Pace(rows=10))
+    bulk.continue_bulk(bulk_id=made.pk, now_ms=T + 20, seconds=0)
+
+    def killed(*_: Any, **__: Any) -> Any:
+        change_locked(*_, **__)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bulk, "change_locked", killed)
+        with pytest.raises(KeyboardInterrupt):
+            bulk.continue_bulk(bulk_id=made.pk, now_ms=T + 20, seconds=0)
+    made.refresh_from_db()
+    after = (made.looked_at, made.changed, Transition.objects.count(), Issue.objects.filter(status="resolved").count())
+
+    assert after == (10, 10, 10, 10)
+    assert finish(made).changed == 120
+    assert Transition.objects.count() == 120
+
+
+def test_the_filter_is_not_read_while_others_wait_to_write(shared_database: None, shop: NewProject, admin: User):
+    record(shop.project, *(event_json(fingerprint=f"fp{number}") for number in range(30)), received_ms=T)
+    made = start(admin, reach_of(shop), filters=IssueFilter(status="unresolved", q="Cannot"))
+    within: list[bool] = []
+
+    def watch(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+        if "LIKE" in sql.upper():
+            within.append(connection.in_atomic_block)
+        return execute(sql, parameters, many, context)
+
+    with connection.execute_wrapper(watch):
+        finish(made)
+
+    assert within
+    assert not any(within)
+    assert statuses() == {"resolved"}
+
+
+def test_what_left_the_list_before_its_turn_came_is_not_changed(
+    many: NewProject, admin: User, monkeypatch: pytest.MonkeyPatch
+):
+    made = start(admin, reach_of(many), filters=ALL)
+    first = Issue.objects.order_by("pk")[0]
+    read = bulk.next_ids
+
+    def then_somebody_ignores_it(bulk_id: int) -> list[int]:
+        ids = read(bulk_id)
+        change_status(issue_id=first.pk, change=Change("ignored"), actor=Actor(None), now_ms=T + 15)
+        return ids
+
+    monkeypatch.setattr(bulk, "next_ids", then_somebody_ignores_it)
+
+    finish(made)
+
+    first.refresh_from_db()
+    assert (first.status, made.looked_at, made.changed) == ("ignored", 120, 119)
+
+
+def test_merged_issues_follow_and_stand_for_none_of_their_own(many: NewProject, admin: User):
+    first, second, *_ = Issue.objects.order_by("pk")
+    merge_issues(into_id=first.pk, issue_ids=[second.pk], actor=Actor(None), now_ms=T)
+
+    made = finish(start(admin, reach_of(many), filters=ALL))
+
+    assert (made.total, made.changed, statuses()) == (119, 119, {"resolved"})
+
+
+def test_each_is_muted_for_as_many_more_events_as_it_has_not_had_yet(many: NewProject, admin: User):
+    first, *_ = Issue.objects.order_by("pk")
+    record(many.project, *[event_json(fingerprint=first.fingerprint)] * 4, received_ms=T + 1)
+
+    made = finish(start(admin, reach_of(many), Change("muted", muted_for_count=10), filters=ALL))
+    absolute = finish(start(admin, reach_of(many), Change("muted", muted_until_count=5), filters=IssueFilter()))
+
+    assert made.changed == 120
+    assert (absolute.looked_at, absolute.changed) == (120, 119), "the first has happened that often already"
+    first.refresh_from_db()
+    assert first.muted_until_count == 15
+    assert Issue.objects.filter(muted_until_count=5).count() == 119
+
+
+def test_a_mute_that_is_over_before_its_turn_came_is_not_begun(many: NewProject, admin: User):
+    made = finish(start(admin, reach_of(many), Change("muted", muted_until_ms=T + 20), filters=ALL))
+
+    assert (made.changed, statuses()) == (0, {"unresolved"})
+
+
+def test_undo_ends_what_is_still_running_and_takes_back_what_it_did(
+    many: NewProject, admin: User, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(bulk, "Pace", lambda: Pace(rows=10))
+    made = start(admin, reach_of(many), filters=ALL)
+    bulk.continue_bulk(bulk_id=made.pk, now_ms=T + 20, seconds=0)
+
+    undone = finish(bulk.undo_bulk(bulk_id=made.pk, user_id=admin.pk, now_ms=T + 30))
+
+    assert finish(made).changed == 10, "it does not go on"
+    assert (undone.changed, statuses()) == (10, {"unresolved"})
+
+
+def test_the_undo_is_undone_like_anything_else(many: NewProject, admin: User):
+    Issue.objects.filter(fingerprint="fp000").update(status="ignored")
+    made = finish(start(admin, reach_of(many), filters=IssueFilter()))
+    undone = finish(bulk.undo_bulk(bulk_id=made.pk, user_id=admin.pk, now_ms=T + 30))
+    between = statuses()
+
+    again = finish(bulk.undo_bulk(bulk_id=undone.pk, user_id=admin.pk, now_ms=T + 40))
+
+    assert (between, statuses(), again.changed) == ({"ignored", "unresolved"}, {"resolved"}, 120)
+    assert set(Issue.objects.values_list("status_changed_ms", flat=True)) == {T + 20}, "resolved since it was"

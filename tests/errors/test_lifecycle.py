@@ -1,17 +1,21 @@
 """Changes with an end, taking them back, and two who act at once (contract 3.2; seed "Error Lifecycle")."""
 
 import threading
+import time
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from bloop_site.lib.clock import HOUR_MS, now_ms
 from errors.models import Issue, Status, Transition
 from errors.queries.history import timeline
-from errors.queries.work import latest_transition_id, releases_after
+from errors.queries.work import latest_transition_id
+from errors.services.merge import merge_issues
 from errors.services.notes import NoteInvalid, NotYours, add_note, delete_note, edit_note
 from errors.services.status import (
     Actor,
@@ -56,10 +60,12 @@ def issue(shop: NewProject) -> Issue:
         {"status": "resolved", "muted_until_ms": T + 1},
         {"status": "unresolved", "muted_until_count": 5},
         {"status": "muted", "in_next_release": True},
+        {"status": "ignored", "muted_for_count": 5},
+        {"status": "muted", "muted_until_count": 5, "muted_for_count": 5},
     ],
 )
 def test_a_change_that_makes_no_sense_cannot_be_made(wrong: dict[str, Any]):
-    with pytest.raises(ValueError, match=r"unknown status|only a"):
+    with pytest.raises(ValueError, match=r"unknown status|only a|not both"):
         Change(**wrong)
 
 
@@ -105,6 +111,20 @@ def test_mutes_that_are_due_end_and_no_others(shop: NewProject):
     end_mutes(now_ms=now_ms())
 
     assert (standing(due)["status"], standing(later)["status"]) == ("unresolved", "muted")
+
+
+def test_mutes_of_many_issues_end_in_few_statements_and_their_merged_ones_with_them(shop: NewProject):
+    record(shop.project, *(event_json(fingerprint=f"fp{number:03}") for number in range(150)), received_ms=T)
+    Issue.objects.update(status="muted", muted_until_ms=T + 5)
+    first, second, *_ = Issue.objects.order_by("pk")
+    Issue.objects.filter(pk=second.pk).update(merged_into=first, muted_until_ms=None)
+
+    with CaptureQueriesContext(connection) as captured:
+        ended = end_mutes(now_ms=T + 5)
+
+    assert (ended, Transition.objects.filter(cause="mute_ended").count()) == (149, 149)
+    assert set(Issue.objects.values_list("status", "muted_until_ms")) == {("unresolved", None)}
+    assert len(captured) < 100, "not a few for each"
 
 
 # --- Taking back ------------------------------------------------------------------------------------------------
@@ -183,6 +203,46 @@ def test_a_regression_in_between_stands_in_the_way_of_undo(issue: Issue, shop: N
     assert conflict.value.latest.cause == "regression"
 
 
+def test_undoing_an_undo_makes_the_change_again_and_so_on(issue: Issue, shop: NewProject):
+    set_to(issue, Change("ignored"), at=T)
+    change: Transition | None = set_to(issue, Change("resolved", in_next_release=True), at=T + 10)
+    stood, flags = [], []
+
+    for step in range(4):
+        assert change is not None
+        change = undo_change(transition_id=change.pk, actor=NOBODY, now_ms=T + 20 + step)
+        stood.append((standing(issue)["status"], issue.status_changed_ms, issue.in_next_release))
+        flags.append(list(issue.transitions.order_by("pk").values_list("undone", flat=True)))
+
+    assert stood == [("ignored", T, False), ("resolved", T + 10, True)] * 2
+    assert flags[0] == [False, True, False]
+    assert flags[1] == [False, False, True, False]
+    record(shop.project, event_json(fingerprint="fp", release="2.0"), received_ms=T + 15)
+    assert standing(issue)["regressed_ms"] == T + 15, "measured against the resolve, not against what came after"
+
+
+def test_a_regression_taken_back_comes_with_the_next_event_again(issue: Issue, shop: NewProject):
+    set_to(issue, Change("resolved"), at=T)
+    record(shop.project, event_json(fingerprint="fp"), received_ms=T + 5)
+    undo_change(transition_id=issue.transitions.latest("pk").pk, actor=NOBODY, now_ms=T + 6)
+    between = (standing(issue)["status"], issue.status_changed_ms)
+
+    record(shop.project, event_json(fingerprint="fp"), received_ms=T + 7)
+
+    assert between == ("resolved", T)
+    assert standing(issue)["status"] == "unresolved"
+
+
+def test_what_is_undone_is_told_as_such(issue: Issue):
+    made = set_to(issue, Change("ignored"))
+    assert made is not None
+    undo_change(transition_id=made.pk, actor=NOBODY, now_ms=T + 1)
+
+    told = [(entry.kind, entry.undone, entry.can_undo) for entry in timeline(issue, [issue.pk])]
+
+    assert told == [("undo", False, False), ("status", True, False), ("first_seen", False, False)]
+
+
 # --- Two at once ------------------------------------------------------------------------------------------------
 
 
@@ -230,9 +290,53 @@ def test_a_status_change_and_a_flush_that_reopens_follow_each_other(shared_datab
     assert standing(found)["status"] == chain[-1][1]
 
 
-def record_in_transaction(shop: NewProject, at: int) -> None:
-    from django.db import transaction
+@pytest.mark.postgres
+def test_a_change_that_meets_a_flush_in_a_circle_is_made_all_the_same(shared_database: None, shop: NewProject):
+    """The flush has the merged issue's row and wants the shown one's; the change has that and wants the other."""
+    shown, merged = (make_issue(shop.project, fingerprint=each, received_ms=T) for each in ("a", "b"))
+    merge_issues(into_id=shown.pk, issue_ids=[merged.pk], actor=NOBODY, now_ms=T)
+    has_merged = threading.Event()
 
+    def waits_for_us() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            return bool(cursor.fetchone()[0])
+
+    def flush() -> None:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL deadlock_timeout = '20s'")  # so the other is ended
+            Issue.objects.filter(pk=merged.pk).update(message="has it")
+            has_merged.set()
+            until = time.monotonic() + 20
+            while not waits_for_us() and time.monotonic() < until:
+                time.sleep(0.01)
+            Issue.objects.filter(pk=shown.pk).update(message="and this one")
+
+    def change() -> Any:
+        has_merged.wait(20)
+        return set_to(shown, Change("ignored"), at=T + 1)
+
+    flushed, changed = at_once([flush, change])
+
+    assert flushed is None
+    assert changed.new_status == "ignored"
+    assert {each.status for each in Issue.objects.all()} == {"ignored"}
+    assert Transition.objects.count() == 1
+
+
+def test_so_many_more_events_are_counted_from_the_moment_of_the_change(issue: Issue, shop: NewProject):
+    record(shop.project, *[event_json(fingerprint="fp")] * 9, received_ms=T)  # after the caller looked
+
+    made = set_to(issue, Change("muted", muted_for_count=2))
+
+    assert made is not None
+    assert (made.muted_until_count, standing(issue)["muted_until_count"]) == (12, 12)
+
+
+def record_in_transaction(shop: NewProject, at: int) -> None:
     with transaction.atomic():
         record(shop.project, event_json(fingerprint="fp"), received_ms=at)
 
@@ -302,11 +406,18 @@ def test_the_timeline_tells_everything_the_newest_first(issue: Issue, shop: NewP
     assert (entries[6].text, entries[6].actor) == ("Hm", admin.username)
 
 
-def test_the_next_release_of_a_moment_is_the_first_that_appeared_after_it(shop: NewProject):
-    for at, release in ((T, "1.0"), (T + 10, "0.9"), (T + 20, "")):
-        record(shop.project, event_json(release=release), received_ms=at)
+def test_the_next_release_is_the_first_that_appeared_after_the_change(issue: Issue, shop: NewProject):
+    change = Change("resolved", in_next_release=True)
+    for at, release in ((T + 10, "0.9"), (T + 20, ""), (T + 30, "2.0"), (T + 40, "3.0")):
+        set_to(issue, change, at=at - 5)
+        set_to(issue, Change("unresolved"), at=at - 4)
+        record(shop.project, event_json(release=release, fingerprint="other"), received_ms=at)
+    set_to(issue, change, at=T + 50)
 
-    assert releases_after(shop.project.pk, [T - 1, T, T + 9, T + 10]) == {T - 1: "1.0", T: "0.9", T + 9: "0.9"}
+    entries = timeline(issue, [issue.pk])
+
+    told = [entry.release for entry in entries if entry.in_next_release]
+    assert told == ["", "3.0", "2.0", "2.0", "0.9"], "that of an event without a release is none"
 
 
 # --- The API (4.6) ----------------------------------------------------------------------------------------------
@@ -363,4 +474,12 @@ def test_a_wrong_body_is_a_400_or_422_and_changes_nothing(api: Client, issue: Is
 
     assert answer.status_code in (400, 422)
     assert answer.json()["error"]
+    assert standing(issue)["status"] == "unresolved"
+
+
+@pytest.mark.parametrize("body", [b'{"until": 12', b'{"until": NaN}', b" {'until': 5}", b'{"a":' * 100_000])
+def test_a_broken_object_mutes_nothing_for_ever(api: Client, issue: Issue, body: bytes):
+    answer = api.post("/v1/errors/fp/mute", body, content_type="application/json")
+
+    assert answer.status_code == 400
     assert standing(issue)["status"] == "unresolved"
