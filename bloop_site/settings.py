@@ -180,7 +180,7 @@ SECURE_HSTS_SECONDS = 0 if IS_LOCAL else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = False
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BLOOP.server.trusted_proxies else None
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ["/v1/ingest", "/health"],  # never rendered; keeps the hot path lean
+    "EXCLUDE_URL_PREFIXES": ["/v1/ingest", "/v1/traces", "/health"],  # never rendered; keeps the hot path lean
     "DIRECTIVES": {
         "default-src": ["'self'"],
         "img-src": ["'self'", "data:"],

@@ -42,7 +42,8 @@ class Transport:
 
 def largest_body() -> int:
     """The most bytes any route takes."""
-    return max(settings.BLOOP.ingest.max_batch_bytes, 2 * 1024 * 1024)
+    of_traces = max(settings.BLOOP.llm_tracing.max_payload_bytes, settings.BLOOP.llm_tracing.max_batch_bytes)
+    return max(settings.BLOOP.ingest.max_batch_bytes, of_traces, 2 * 1024 * 1024)
 
 
 def refuse(start_response: StartResponse, status: str, reason: str) -> list[bytes]:
