@@ -30,7 +30,8 @@ def tools(window: Window, *, limit: int) -> list[Tool]:
     """The tools of the window, the most called first, in two queries."""
     sums: dict[str, Any] = {name: Sum(name) for name in ("call_count", "error_count", "latency_ms", "cost_micros")}
     rows = window.hourly(ToolHour.objects.all()).values("name").annotate(**sums)
-    listed: list[dict[str, Any]] = list(rows.exclude(call_count=0).order_by("-call_count", "name")[:limit])
+    ordered = rows.exclude(call_count=0).order_by("-call_count", "name")
+    listed: list[Any] = list(ordered[:limit])
     buckets = tool_buckets(window, [row["name"] for row in listed])
     return [
         Tool(
