@@ -28,6 +28,8 @@ from fido2.webauthn import (
     UserVerificationRequirement,
 )
 
+from bloop_site.lib.hosts import is_local
+
 Read = TypeVar("Read")
 TIMEOUT_MS = 300_000
 NO_AAGUID = b"\x00" * 16
@@ -253,6 +255,14 @@ def nobodys_key() -> bytes:
 
 # --- Where passkeys work --------------------------------------------------------------------------------------------
 
+SHUT = "Until then nobody can sign in, by a link neither: browsers keep Bloop’s cookies over https only."
+
+
+def is_shut(origin: str) -> bool:
+    """Whether browsers at this address keep no session: its cookie is Secure wherever the origin is not local."""
+    url = urlsplit(origin)
+    return url.scheme != "https" and not is_local(url.hostname or "")
+
 
 def passkey_problem(request_origin: str) -> str | None:
     """Why passkeys cannot work on a page at `request_origin`, in plain words; None when they can.
@@ -261,7 +271,9 @@ def passkey_problem(request_origin: str) -> str | None:
     """
     auth = settings.BLOOP.auth
     here, configured = request_origin.rstrip("/").lower(), auth.rp_origin
-    if problem := address_problem(origin=configured) or domain_problem(origin=configured, rp_id=auth.rp_id):
+    if problem := address_problem(origin=configured):
+        return f"{problem} {SHUT}" if is_shut(configured) else problem
+    if problem := domain_problem(origin=configured, rp_id=auth.rp_id):
         return problem
     if here != configured:
         return (

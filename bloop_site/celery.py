@@ -42,6 +42,16 @@ app.conf.update(
             "schedule": 60,
             "options": {"queue": "bloop", "expires": 60},
         },
+        "continue-bulks": {
+            "task": "errors.tasks.continue_bulks",
+            "schedule": 60,
+            "options": {"queue": "bloop", "expires": 60},
+        },
+        "end-mutes": {
+            "task": "errors.tasks.end_mutes",
+            "schedule": 60,
+            "options": {"queue": "bloop", "expires": 60},
+        },
         "prune-accounts": {"task": "accounts.tasks.prune", "schedule": 3600, "options": {"queue": "bloop"}},
     },
 )

@@ -51,7 +51,7 @@ class Server(Section):
 
 class Database(Section):
     path: Path = Path("data/bloop.db")
-    pool_size: Positive = 4
+    pool_size: Positive | None = None  # PostgreSQL connections a process holds at most; None: one a thread, and 4
 
 
 class Ingest(Section):
@@ -69,7 +69,6 @@ class Pipeline(Section):
     flush_interval_secs: Annotated[float, Field(gt=0)] = 2
     flush_batch_size: Positive = 500
     sample_reservoir_size: Annotated[int, Field(ge=1, le=10)] = 5
-    max_attempts: Positive = 3
 
 
 class Retention(Section):

@@ -7,10 +7,13 @@ from functools import lru_cache
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
 from django.template.response import SimpleTemplateResponse
 from django.urls import Resolver404, resolve
 
 from bloop_site.lib.api import error_response, is_api, is_ingest
+from bloop_site.lib.bodies import body_limit
+from bloop_site.lib.network import is_trusted
 from bloop_site.views import forbidden_page
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -110,6 +113,49 @@ class IngestLaneMiddleware:
             response.render()
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+
+class ForwardedSchemeMiddleware:
+    """Believes `X-Forwarded-Proto` from our own proxies only (design.md 3); from anybody else it is dropped.
+
+    Django's setting has no word about who sent it: a client that reaches us past the proxy could call its plain
+    connection https.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "HTTP_X_FORWARDED_PROTO" in request.META and not is_trusted(request.META.get("REMOTE_ADDR", "")):
+            del request.META["HTTP_X_FORWARDED_PROTO"]
+        return self.get_response(request)
+
+
+class BodyLimitMiddleware:
+    """Answers 413 to a body larger than its path takes, by its length and unread (contract 9.4).
+
+    Forms are parsed, and their bodies held, wherever `request.POST` is first looked at: in the CSRF check, before
+    anybody has signed in. Signed paths do not come here; their views have limits of their own.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        limit = body_limit(request.path_info)
+        if content_length(request) <= limit:
+            return self.get_response(request)
+        if is_api(request):
+            return error_response(f"body exceeds {limit} bytes", status=413)
+        return render(request, "413.html", status=413)
+
+
+def content_length(request: HttpRequest) -> int:
+    """The length as Django will believe it: 0 for what is no number."""
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
 
 
 class KnownHostMiddleware:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 
 from bloop_site import env
+from bloop_site.lib.hosts import is_local
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 BLOOP = env.load()
@@ -19,8 +20,7 @@ HMAC_SECRET = BLOOP.auth.hmac_secret or env.generated_secret(DATA_FOLDER, "hmac_
 
 DEBUG = False
 ORIGIN = urlsplit(BLOOP.auth.rp_origin)
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
-IS_LOCAL = ORIGIN.hostname in LOCAL_HOSTS
+IS_LOCAL = is_local(ORIGIN.hostname or "")
 ALLOWED_HOSTS = [ORIGIN.hostname or "", "localhost", "127.0.0.1", "[::1]"]
 
 INSTALLED_APPS = [
@@ -51,11 +51,13 @@ MIDDLEWARE = [
     "bloop_site.middleware.RequestContextMiddleware",
     "bloop_site.middleware.CorsMiddleware",
     "bloop_site.middleware.IngestLaneMiddleware",  # ingest goes no further
+    "bloop_site.middleware.ForwardedSchemeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Above everything that may answer by itself, so that refusals carry their headers too.
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "bloop_site.middleware.BodyLimitMiddleware",
     "bloop_site.middleware.KnownHostMiddleware",
     "bloop_site.middleware.CrossSiteGuardMiddleware",
     "accounts.middleware.SessionMiddleware",
@@ -117,7 +119,11 @@ def databases() -> dict[str, dict[str, Any]]:
         if config["ENGINE"] == "django.db.backends.postgresql":
             config["OPTIONS"] = {
                 **config.get("OPTIONS", {}),
-                "pool": {"min_size": 1, "max_size": BLOOP.server.web_threads + 4, "timeout": 10},
+                "pool": {
+                    "min_size": 1,
+                    "max_size": BLOOP.database.pool_size or BLOOP.server.web_threads + 4,
+                    "timeout": 10,
+                },
             }
             return {"default": config}
         env.stop("DATABASE_URL: only postgresql:// is supported; leave it unset for SQLite")
@@ -179,6 +185,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_HSTS_SECONDS = 0 if IS_LOCAL else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = False
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BLOOP.server.trusted_proxies else None
+# From any other peer ForwardedSchemeMiddleware has dropped it.
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/v1/ingest", "/v1/traces", "/health"],  # never rendered; keeps the hot path lean
     "DIRECTIVES": {
@@ -245,5 +252,5 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-DATA_UPLOAD_MAX_MEMORY_SIZE = None  # every route that reads a body has its own limit (contract 9.4)
+DATA_UPLOAD_MAX_MEMORY_SIZE = None  # BodyLimitMiddleware and the views of ingest refuse by length (contract 9.4)
 LOGGING_CONFIG = None  # bloop_site.logs configures logging once, for Django, Celery and ours

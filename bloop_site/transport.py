@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.conf import settings
+from bloop_site.lib.bodies import body_limit
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -17,13 +17,13 @@ class Transport:
 
     - `//v1/x` and `/v1/x/` mean `/v1/x` (contract 0.1); never a redirect.
     - A NUL in path or query is 400: PostgreSQL cannot hold one, so nothing can match it.
-    - A chunked body reaches Django under WSGI as an empty one (design.md 1): it is read here, up to the largest body
-      any route takes, and given a length. One that is larger is 413.
+    - A chunked body reaches Django under WSGI as an empty one (design.md 1): it is read here, up to what its path
+      takes (`bloop_site.lib.bodies`), and given a length. Of a larger one a byte more is read, so that its length is
+      over the limit: who refuses it by that has the right words, and books.
     """
 
     def __init__(self, application: Application) -> None:
         self.application = application
-        self.max_body = largest_body()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -32,18 +32,10 @@ class Transport:
         if "\x00" in path or "%00" in environ.get("QUERY_STRING", ""):
             return refuse(start_response, "400 Bad Request", "NUL is not allowed in a URL")
         if environ.get("HTTP_TRANSFER_ENCODING") and not environ.get("CONTENT_LENGTH"):
-            body = environ["wsgi.input"].read(self.max_body + 1)
-            if len(body) > self.max_body:
-                return refuse(start_response, "413 Content Too Large", f"body exceeds {self.max_body} bytes")
+            body = environ["wsgi.input"].read(body_limit(environ["PATH_INFO"]) + 1)
             environ["wsgi.input"] = io.BytesIO(body)
             environ["CONTENT_LENGTH"] = str(len(body))
         return self.application(environ, start_response)
-
-
-def largest_body() -> int:
-    """The most bytes any route takes."""
-    of_traces = max(settings.BLOOP.llm_tracing.max_payload_bytes, settings.BLOOP.llm_tracing.max_batch_bytes)
-    return max(settings.BLOOP.ingest.max_batch_bytes, of_traces, 2 * 1024 * 1024)
 
 
 def refuse(start_response: StartResponse, status: str, reason: str) -> list[bytes]:

@@ -14,7 +14,8 @@ if os.environ.get("BLOOP_SUPERVISED"):
 
 django_application = get_wsgi_application()
 
-from bloop_site.transport import Transport, largest_body  # noqa: E402  needs the settings
+from bloop_site.lib.bodies import largest_body  # noqa: E402  needs the settings
+from bloop_site.transport import Transport  # noqa: E402
 from ingest.lane import Lane  # noqa: E402  needs the apps
 
 application = Transport(Lane(django_application, max_body=largest_body()))

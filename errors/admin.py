@@ -14,6 +14,7 @@ from bloop_site.templatetags.ui import count, status_badge
 from errors.contract import decode_events
 from errors.models import Issue, Status
 from errors.services.status import Actor, IssueGone, change_status
+from errors.statuses import Change
 from ingest import preview
 
 preview.register("errors", lambda body: [msgspec.structs.asdict(event) for event in decode_events(body)])
@@ -76,9 +77,11 @@ class IssueAdmin(BloopAdmin):
 
         def one(row: Issue) -> bool:
             try:
-                return change_status(issue_id=row.pk, status=status, actor=Actor(request.user.pk), now_ms=now_ms())
+                actor = Actor(request.user.pk)
+                made = change_status(issue_id=row.pk, change=Change(status), actor=actor, now_ms=now_ms())
             except IssueGone:
                 raise Refused("is gone") from None
+            return made is not None
 
         self.do(request, rows, one, done=done)
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from bloop_site.lib.api import ApiError
 from bloop_site.lib.network import client_address
+from ingest import reasons
 from ingest.limits import ingest_throttle
 from ingest.signature import SignatureEncodingInvalid, decode_signature, is_signed_by
 from projects.models import DEFAULT_ID
@@ -33,7 +34,7 @@ class SenderChanged(ApiError):
     """The key was revoked, or its project regrouped, since it was looked up. Asking again settles it."""
 
     def __init__(self) -> None:
-        super().__init__("invalid project key", status=401)
+        super().__init__("invalid project key", status=401, code=reasons.UNKNOWN_KEY)
 
 
 class RecentKeys:
@@ -94,11 +95,11 @@ def signature_of(request: HttpRequest) -> bytes:
     """The decoded X-Signature, or its alias X-Bloop-Signature (H3). Raises ApiError 401 (steps 1 and 2)."""
     header = request.META.get("HTTP_X_SIGNATURE") or request.META.get("HTTP_X_BLOOP_SIGNATURE")
     if not header:
-        raise ApiError("missing X-Signature header", status=401)
+        raise ApiError("missing X-Signature header", status=401, code=reasons.MISSING_SIGNATURE)
     try:
         return decode_signature(header)
     except SignatureEncodingInvalid:
-        raise ApiError("invalid signature encoding", status=401) from None
+        raise ApiError("invalid signature encoding", status=401, code=reasons.SIGNATURE) from None
 
 
 def named_owner(request: HttpRequest) -> KeyOwner | None:
@@ -109,7 +110,7 @@ def named_owner(request: HttpRequest) -> KeyOwner | None:
     owner = known_owners.find(name)
     if owner is None:
         limit_rate(request, project_id="?")
-        raise ApiError("invalid project key", status=401)
+        raise ApiError("invalid project key", status=401, code=reasons.UNKNOWN_KEY)
     return owner
 
 
@@ -129,7 +130,7 @@ def verify(owner: KeyOwner | None, *, body: bytes, signature: bytes) -> Sender:
         return Sender(owner.project_id, owner.grouping, owner) if owner else Sender(DEFAULT_ID, grouping_of(DEFAULT_ID))
     found = None if owner else unnamed_owner(body=body, signature=signature)
     if found is None:
-        raise ApiError("invalid signature", status=401)
+        raise ApiError("invalid signature", status=401, code=reasons.SIGNATURE)
     return Sender(found.project_id, found.grouping, found)
 
 

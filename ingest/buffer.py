@@ -7,7 +7,7 @@ folds it, so it is counted once whatever dies in between.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +18,12 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Sum
 
 from bloop_site.lib.db import MAX_PARAMETERS, skip_locked
+from bloop_site.lib.log import logger
 from bloop_site.lib.turn import write_turn
 from ingest.models import BufferedPayload, DeadPayload
 from ingest.registry import Payload
 
+log = logger("ingest.buffer")
 BACKLOG_TTL = 0.25
 INSERT_SQL = "INSERT INTO ingest_bufferedpayload (kind, project_id, body, items, received_ms) SELECT %s, %s, %s, %s, %s"
 
@@ -40,10 +42,14 @@ class Taken(Exception):
 
 @dataclass(slots=True)
 class Entry:
-    """A row on its way to the table, the condition it is written under (SQL), and what went wrong with it."""
+    """A row on its way to the table, the condition it is written under (SQL), and what went wrong with it.
+
+    then: what to do once it is kept.
+    """
 
     row: tuple[Any, ...]
     condition: str = ""
+    then: Callable[[], None] | None = None
     error: Exception | None = None
 
     def write(self, cursor: CursorWrapper) -> None:
@@ -51,6 +57,15 @@ class Entry:
         cursor.execute(f"{INSERT_SQL} {self.condition}", self.row)
         if cursor.rowcount != 1:
             self.error = ConditionFailed()
+
+    def tell(self) -> None:
+        """Do what was to be done once the row is kept. What goes wrong with that is logged: the row is kept."""
+        if self.error is not None or self.then is None:
+            return
+        try:
+            self.then()
+        except Exception:
+            log.exception("afterthought_failed")
 
 
 @dataclass
@@ -127,17 +142,19 @@ def append(
     now_ms: int,
     condition: str = "",
     parameters: tuple[Any, ...] = (),
+    then: Callable[[], None] | None = None,
 ) -> None:
     """Keep one payload. Returns after the commit, or within `deferred` before it.
 
     condition: SQL with its parameters, `WHERE …`, checked by the statement that writes.
+    then: called after the commit, and only then.
     Raises BufferFull, ConditionFailed, or the database's error, with nothing kept.
     """
     if turn.refusal is not None:
         refusal, turn.refusal = turn.refusal, None
         raise refusal
     backlog.reserve(items)
-    entry = Entry((kind, project_id, body, items, now_ms, *parameters), condition)
+    entry = Entry((kind, project_id, body, items, now_ms, *parameters), condition, then)
     if turn.entries is not None:
         turn.entries.append(entry)
         return
@@ -145,6 +162,7 @@ def append(
         commit([entry])
     if entry.error is not None:
         raise entry.error
+    entry.tell()
 
 
 def peek(kind: str, *, max_items: int) -> list[Payload]:

@@ -121,6 +121,8 @@ class Lane:
         finally:
             for job in group:
                 job.done.release()
+            for entry in [entry for job in group for entry in job.entries]:
+                entry.tell()
 
     def serve(self, group: list[Job]) -> None:
         """Answer the first job and those that come meanwhile, commit what they keep, refuse what could not be."""

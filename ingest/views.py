@@ -1,5 +1,7 @@
 """The base of every signed endpoint: a DRF view with a parser of its own, from raw bytes to a verified sender."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -15,10 +17,12 @@ from rest_framework.views import APIView
 from bloop_site.lib.api import ApiError
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.log import logger
-from ingest import authentication, buffer
+from bloop_site.lib.network import client_address
+from ingest import authentication, buffer, reasons
 from ingest.authentication import Sender, SenderChanged
 from ingest.body import decode, read_raw, refuse_long
 from ingest.nudge import nudge
+from ingest.refusals import refusals
 
 log = logger("ingest")
 RETRY_AFTER_SECONDS = "5"
@@ -53,6 +57,7 @@ class SignedView(APIView):
     parser_classes = (RawParser,)
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = JsonOnly
+    project_id = ""  # whose request this is, as soon as that is known
 
     def body_limit(self) -> int:
         """The most bytes a body may have, as sent and decoded."""
@@ -65,8 +70,29 @@ class SignedView(APIView):
         if isinstance(exc, DatabaseFailure):
             log.error("payload_refused", exc_info=exc)
             headers = {"Retry-After": RETRY_AFTER_SECONDS}
-            exc = ApiError("storage is unavailable, try again later", status=503, headers=headers)
-        return super().handle_exception(exc)
+            text = "storage is unavailable, try again later"
+            exc = ApiError(text, status=503, headers=headers, code=reasons.UNAVAILABLE)
+        return self.refused(exc)
+
+    def refused(self, error: Exception) -> Response:
+        """DRF's answer to the error. What is said to a client is counted; what is a bug of ours is raised."""
+        answer = super().handle_exception(error)
+        if isinstance(error, ApiError):
+            self.note_refusal(error.code or reasons.reason_of_status(error.status_code), text=error.reason)
+        return answer
+
+    def note_refusal(self, reason: str, *, text: str, count: int = 1) -> None:
+        """Let the people of the project see it, who may never hear of the answer."""
+        plain = self.request._request  # noqa: SLF001  as in `receive`
+        refusals.note(
+            project_id=self.project_id,
+            key=plain.META.get("HTTP_X_PROJECT_KEY", ""),
+            reason=reason,
+            text=text,
+            address=client_address(plain),
+            at_ms=now_ms(),
+            count=count,
+        )
 
     def once_more(self) -> Response:
         """Handle the request again, now that nothing is remembered of its key."""
@@ -74,7 +100,7 @@ class SignedView(APIView):
             handler = getattr(self, str(self.request.method).lower())
             return handler(self.request, *self.args, **self.kwargs)  # type: ignore[no-any-return]
         except SenderChanged as again:  # changed twice within one request: its text is the answer
-            return super().handle_exception(again)
+            return self.refused(again)
         except Exception as again:  # noqa: BLE001  as DRF's own dispatch
             return self.handle_exception(again)
 
@@ -90,13 +116,18 @@ class SignedView(APIView):
         signature = authentication.signature_of(plain)
         refuse_long(plain, limit=self.body_limit())
         owner = authentication.named_owner(plain)
-        authentication.limit_rate(plain, project_id=owner.project_id if owner else "-")
+        self.project_id = owner.project_id if owner else ""
+        authentication.limit_rate(plain, project_id=self.project_id or "-")
         raw: Any = request.data or b""  # through RawParser; DRF does not call it for an empty body
         sender = authentication.verify(owner, body=raw, signature=signature)
+        self.project_id = sender.project_id
         return sender, decode(raw, encoding=plain.META.get("HTTP_CONTENT_ENCODING", ""), limit=self.body_limit())
 
-    def keep(self, sender: Sender, body: bytes, *, items: int) -> None:
-        """Commit a payload to the buffer. Raises ApiError 503 when it is full, SenderChanged when the key is void."""
+    def keep(self, sender: Sender, body: bytes, *, items: int, then: Callable[[], None] | None = None) -> None:
+        """Commit a payload to the buffer, and call `then` after that.
+
+        Raises ApiError 503 when it is full, SenderChanged when the key is void.
+        """
         condition, parameters = authentication.condition_of(sender)
         try:
             buffer.append(
@@ -107,6 +138,7 @@ class SignedView(APIView):
                 now_ms=now_ms(),
                 condition=condition,
                 parameters=parameters,
+                then=partial(kept, items, then),
             )
         except buffer.ConditionFailed:
             if sender.owner is not None:
@@ -118,7 +150,13 @@ class SignedView(APIView):
                 status=503,
                 headers={"Retry-After": RETRY_AFTER_SECONDS},
             ) from None
-        nudge.add(items)
+
+
+def kept(items: int, then: Callable[[], None] | None) -> None:
+    """After the commit: the worker has something to do, and the view has."""
+    nudge.add(items)
+    if then is not None:
+        then()
 
 
 def json_answer(body: bytes, *, status: int = 200) -> HttpResponse:

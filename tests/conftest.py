@@ -14,6 +14,7 @@ from accounts.throttle import Limit, Throttle
 from ingest import buffer
 from ingest.authentication import known_owners, recent_keys
 from ingest.nudge import nudge
+from ingest.refusals import refusals
 from projects import tasks as project_tasks  # not its task: whoever looks at a task finalises Celery
 from projects.models import DEFAULT_ID, Project
 from projects.services.projects import NewProject
@@ -23,8 +24,12 @@ from tests.factories import make_admin, make_project, make_user
 
 @pytest.fixture(autouse=True)
 def fresh_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing a process remembers between requests leaks from one test into the next; no worker listens for nudges."""
+    """Nothing a process remembers between requests leaks from one test into the next; no worker listens for nudges or
+    writes counts by itself.
+    """
     monkeypatch.setattr(nudge, "add", lambda items: None)
+    monkeypatch.setattr(refusals, "start", lambda: None)
+    refusals.take()
     monkeypatch.setattr(project_tasks, "remove_projects", SimpleNamespace(apply_async=lambda **_: None))
     buffer.backlog.read_at = float("-inf")
     recent_keys.keys.clear()

@@ -11,7 +11,10 @@ from django.utils import timezone
 
 from accounts.audit import COMMAND_LINE
 from accounts.models import Invite, Passkey, Role, Session, User
+from bloop_site.lib.clock import HOUR_MS, now_ms
 from errors.models import Issue
+from ingest.reasons import REASONS
+from ingest.refusals import refusals
 from projects.models import IngestKey, Removal
 from projects.services.members import invite_to
 from projects.services.projects import NewProject
@@ -24,7 +27,8 @@ PAGES = {  # the most queries each may take, session and frame included
     "/errors?status=all&project=shop": 22,
     "/errors?status=all&release=1.4.0&environment=production&q=Cannot&sort=total_count": 21,
     "/errors/stats": 9,
-    "/errors/shop/fp000": 23,
+    "/errors/first?project=shop": 11,
+    "/errors/shop/fp000": 27,
 }
 API = {  # the token is two of them: found, and its use noted
     "/v1/errors": 4,
@@ -43,7 +47,7 @@ API = {  # the token is two of them: found, and its use noted
 SETTINGS = {  # session, frame and the device that verified the session included
     "projects": 13,
     "removals": 5,
-    "projects/shop": 10,
+    "projects/shop": 11,
     "tokens": 11,
     "members": 9,
     "invites": 9,
@@ -59,6 +63,7 @@ def fill(shop: NewProject, count: int) -> None:
     for number in range(count):
         event = event_json(fingerprint="fp000", release=f"2.{number}", environment=f"env-{number}", metadata={"n": 1})
         record(shop.project, event, received_ms=event["timestamp"] - number * hours)
+    refuse(shop, count)
     issue = Issue.objects.get(fingerprint="fp000")
     for number in range(count):
         issue.transitions.create(
@@ -66,9 +71,18 @@ def fill(shop: NewProject, count: int) -> None:
         )
 
 
+def refuse(shop: NewProject, count: int) -> None:
+    """Requests of the project refused in `count` hours, for all reasons in turn."""
+    for number in range(count):
+        reason, at_ms = list(REASONS)[number % len(REASONS)], now_ms() - number * HOUR_MS
+        refusals.note(project_id=shop.project.pk, reason=reason, text="no", address="192.0.2.1", at_ms=at_ms)
+    refusals.flush()
+
+
 def fill_settings(shop: NewProject, admin: User, count: int) -> None:
     """`count` of everything the settings list."""
     now = timezone.now()
+    refuse(shop, count)
     for number in range(count):
         project, person, made = make_project().project, make_user(projects=(shop.project,)), uuid.uuid4().hex
         record(project, event_json())
@@ -170,4 +184,4 @@ def test_a_status_change_takes_few_queries_however_many_rows_the_issue_has(admin
     with CaptureQueriesContext(connection) as captured:
         admin_client.post("/v1/errors/fp000/resolve")
 
-    assert len(captured) <= 11, "\n".join(query["sql"] for query in captured.captured_queries)
+    assert len(captured) <= 13, "\n".join(query["sql"] for query in captured.captured_queries)

@@ -18,6 +18,7 @@ from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, from_ms, hour_of
 from errors.contract import Event, Limits, encode_events, parse_event
 from errors.queries.issues import find_issue
 from errors.services.status import Actor, change_status
+from errors.statuses import Change
 from ingest import buffer
 from ingest.flush import flush_all
 from projects.models import Membership, Project
@@ -196,4 +197,4 @@ def tell_stories(
             row = find_issue(project_id=stages[issue.project].project.pk, fingerprint=fingerprints[index])
             if row is not None:
                 actor = Actor(users[index % len(users)].pk)
-                change_status(issue_id=row.pk, status=status, actor=actor, now_ms=hour_ms + HOUR_MS - 1)
+                change_status(issue_id=row.pk, change=Change(status), actor=actor, now_ms=hour_ms + HOUR_MS - 1)

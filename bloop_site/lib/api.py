@@ -32,11 +32,14 @@ def error_response(reason: str, *, status: int, headers: dict[str, str] | None =
 
 
 class ApiError(exceptions.APIException):
-    """An answer to a bad request: a status, a text for `error`, and headers."""
+    """An answer to a bad request: a status, a text for `error`, and headers. code: its kind, for our own books."""
 
-    def __init__(self, reason: str, *, status: int = 400, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, reason: str, *, status: int = 400, headers: dict[str, str] | None = None, code: str = ""
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.code = code
         self.status_code = status
         self.headers = headers or {}
 

@@ -1,6 +1,9 @@
 """`POST /v1/ingest` and `/v1/ingest/batch` (contract 1): checked, fingerprinted, committed, then answered."""
 
 import logging
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,6 +25,7 @@ from errors.contract import (
     idempotency_id,
     parse_event,
 )
+from ingest import reasons
 from ingest.authentication import Sender
 from ingest.views import SignedView, json_answer
 
@@ -55,13 +59,19 @@ class ErrorsIngestView(SignedView):
         except EventInvalid as error:
             raise ApiError(str(error)) from None
 
-    def keep_events(self, sender: Sender, events: list[Event]) -> None:
-        """Commit checked events to the buffer as one payload. Raises ApiError 503."""
-        self.keep(sender, encode_events(events), items=len(events))
-        if not log.isEnabledFor(logging.DEBUG):
-            return
+    def keep_events(self, sender: Sender, events: list[Event], *, then: Callable[[], None] | None = None) -> None:
+        """Commit checked events to the buffer as one payload, and call `then` after that. Raises ApiError 503."""
+        if log.isEnabledFor(logging.DEBUG):
+            # The lane commits many requests at once: their log lines carry the id of their own.
+            then = partial(copy_context().run, self.log_events, sender, events, then)
+        self.keep(sender, encode_events(events), items=len(events), then=then)
+
+    def log_events(self, sender: Sender, events: list[Event], then: Callable[[], None] | None) -> None:
+        """Say in the log what is kept now."""
         for event in events:
             log.debug("event_ingested", project_id=sender.project_id, fingerprint=event.fingerprint)
+        if then is not None:
+            then()
 
 
 class IngestView(ErrorsIngestView):
@@ -90,9 +100,16 @@ class IngestBatchView(ErrorsIngestView):
     def post(self, request: Request) -> HttpResponse:
         sender, body = self.receive(request)
         events, refused = self.parsed(self.items_of(body), sender=sender, key=self.idempotency_key(request))
+        note = partial(self.note_items, refused) if refused else None
         if events:
-            self.keep_events(sender, events)
+            self.keep_events(sender, events, then=note)
+        elif note:
+            note()
         return json_answer(msgspec.json.encode({"accepted": len(events), "dropped": 0, "errors": refused}))
+
+    def note_items(self, refused: list[dict[str, int | str]]) -> None:
+        """Count the events that were left out, once the others are kept: until then the whole may be tried again."""
+        self.note_refusal(reasons.BATCH_ITEM, text=str(refused[-1]["error"]), count=len(refused))
 
     def items_of(self, body: bytes) -> list[Any]:
         """The batch's items, each still unchecked. Raises ApiError 400."""

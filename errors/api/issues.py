@@ -1,5 +1,6 @@
 """The query API of errors (contract 4)."""
 
+import json
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -14,7 +15,8 @@ from errors.api import schema, serializers
 from errors.models import Issue
 from errors.queries import aggregates, events, groups, history, issues, stats, trends
 from errors.queries.issues import SORTS, IssueFilter, IssueRow
-from errors.services.status import Actor, IssueGone, change_status
+from errors.services.status import Actor, ChangeInvalid, IssueGone, change_status
+from errors.statuses import Change
 from projects.models import ApiToken
 from projects.views import ScopedView
 
@@ -203,11 +205,39 @@ class StatsView(ErrorsView):
         )
 
 
+def object_in(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body; empty for whatever else clients send with a call that needs none."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 class StatusView(ErrorsView):
     """`POST /v1/errors/{fp}/resolve` and its three sisters (contract 4.6)."""
 
     scopes: ClassVar[tuple[str, ...]] = ("errors:write",)
     status: ClassVar[str]
+
+    def wanted(self, request: Request, issue: Issue) -> Change:
+        """The status with what a JSON object adds to it; no body is needed (contract 4.6). Raises a 400."""
+        body = object_in(request.body)
+        if not body:
+            return Change(self.status)
+        serializer = serializers.ChangeBody(data=body)
+        serializer.is_valid(raise_exception=True)
+        extra = serializer.validated_data
+        count = extra["until_count"]
+        try:
+            return Change(
+                self.status,
+                muted_until_ms=extra["until"],
+                muted_until_count=None if count is None else issue.total_count + count,
+                in_next_release=extra["in_next_release"],
+            )
+        except ValueError as error:
+            raise ApiError(str(error)) from None
 
     def change(self, request: Request, fingerprint: str) -> Response:
         """Set the status on the one issue meant. A session that names no project must mean exactly one."""
@@ -216,7 +246,10 @@ class StatusView(ErrorsView):
             raise ApiError("project_id is required")
         issue = found[0]
         try:
-            change_status(issue_id=issue.pk, status=self.status, actor=self.actor(request), now_ms=now_ms())
+            change = self.wanted(request, issue)
+            change_status(issue_id=issue.pk, change=change, actor=self.actor(request), now_ms=now_ms())
+        except ChangeInvalid as error:
+            raise ApiError(str(error)) from None
         except IssueGone:
             raise ApiError(f"no errors with fingerprint {fingerprint}", status=404) from None
         updated = len(aggregates.aggregates_of([issue]))

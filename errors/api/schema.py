@@ -79,12 +79,15 @@ def read(operation_id: str, answer: Any, *parameters: Any, found: bool = False) 
     }
 
 
+WITH_BODY = ("resolve_error", "mute_error")
+
+
 def change(operation_id: str) -> dict[str, Any]:
     """The schema of a status change."""
     return {
         **described(operation_id, "A token needs the scope `errors:write`."),
         "tags": ["errors"],
         "parameters": [PROJECT],
-        "request": None,
+        "request": serializers.ChangeBody if operation_id in WITH_BODY else None,
         "responses": {200: serializers.StatusChangedSerializer, **READ_PROBLEMS, **NOT_FOUND},
     }

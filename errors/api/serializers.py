@@ -7,6 +7,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from bloop_site.lib.checked import Flag, Whole
 from bloop_site.lib.pagination import MAX_OFFSET, clamp
 from errors.models import Aggregate, Event, Transition
 
@@ -165,6 +166,7 @@ class TransitionSerializer(serializers.ModelSerializer[Transition]):
     fingerprint = serializers.CharField(source="issue.fingerprint")
     changed_by = serializers.UUIDField(source="changed_by_id", allow_null=True)
     changed_at = serializers.IntegerField(source="changed_ms")
+    muted_until = serializers.IntegerField(source="muted_until_ms", allow_null=True)
 
     class Meta:
         model = Transition
@@ -179,7 +181,22 @@ class TransitionSerializer(serializers.ModelSerializer[Transition]):
             "cause",
             "token_name",
             "release",
+            "muted_until",
+            "muted_until_count",
+            "in_next_release",
         )
+
+
+class ChangeBody(serializers.Serializer[Any]):
+    """What a status change may come with; the body may be left out."""
+
+    until = Whole(
+        default=None, allow_null=True, min_value=0, max_value=INT64, help_text="mute: epoch ms at which it ends"
+    )
+    until_count = Whole(
+        default=None, allow_null=True, min_value=1, max_value=10**12, help_text="mute: ends after so many more events"
+    )
+    in_next_release = Flag(default=False, help_text="resolve: only events of later releases reopen it")
 
 
 class StatusChangedSerializer(serializers.Serializer[Any]):

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -16,10 +15,12 @@ from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.pagination import Page
 from errors.dashboard.forms import DEFAULTS, STATUSES, IssueFilterForm
+from errors.dashboard.start import refused_notice, start_context
 from errors.models import Issue, Status
-from errors.queries import aggregates, events, history, issues, stats, trends
+from errors.queries import aggregates, events, groups, history, issues, stats, trends
 from errors.queries.trends import Trend
 from errors.services.status import Actor, IssueGone, change_status
+from errors.statuses import Change
 from projects.access import Reach, project_by_slug, reach_of
 
 PAGE_SIZE = 25
@@ -112,7 +113,7 @@ def issue_list(request: PageRequest) -> HttpResponse:
     }
     context["has_filters"] = bool(context["chips"])
     if request.htmx and not request.htmx.history_restore_request:
-        return render(request, "errors/issue_list.html#results", with_onboarding(context, reach))
+        return render(request, "errors/issue_list.html#results", with_onboarding(request, context, reach))
     trend = trends.project_trend(
         reach, hours=TREND_HOURS, now_ms=now, environment=filters.environment, source=filters.source
     )
@@ -121,14 +122,16 @@ def issue_list(request: PageRequest) -> HttpResponse:
         stats_url=reverse("errors:stats") + with_query(QueryDict(), project=request.GET.get("project")),
         trend=trend,
         trend_data=trend_data(trend),
+        refused=refused_notice(request, reach, now=now),
     )
-    return render(request, "errors/issue_list.html", with_onboarding(context, reach))
+    return render(request, "errors/issue_list.html", with_onboarding(request, context, reach))
 
 
-def with_onboarding(context: dict[str, Any], reach: Reach) -> dict[str, Any]:
-    """Whether anything ever came in, asked only when the list is empty; and where to send."""
+def with_onboarding(request: PageRequest, context: dict[str, Any], reach: Reach) -> dict[str, Any]:
+    """Whether anything ever came in, asked only when the list is empty; and if not, how to begin."""
     any_events = bool(context["rows"]) or issues.has_any_issue(reach)
-    return {**context, "any_events": any_events, "ingest_url": f"{settings.BLOOP.auth.rp_origin}/v1/ingest"}
+    start = {} if any_events else start_context(request, reach, now=now_ms())
+    return {**context, "any_events": any_events, **start}
 
 
 def page_links(request: PageRequest, page: Page) -> dict[str, Any]:
@@ -172,7 +175,7 @@ def panel_context(request: PageRequest, issue: Issue) -> dict[str, Any]:
         "grouping": issue.project.grouping,
         "actions": [Action(*action) for action in ACTIONS if action[0] != issue.status],
         "status_url": reverse("errors:status", args=[issue.project.slug, issue.fingerprint]),
-        "timeline": history.timeline(issue),
+        "timeline": history.timeline(issue, groups.group_ids(issue)),
     }
 
 
@@ -219,7 +222,7 @@ def issue_status(request: PageRequest, project_slug: str, fingerprint: str) -> H
         raise Http404
     before = issue.status
     try:
-        change_status(issue_id=issue.pk, status=status, actor=Actor(request.user.pk), now_ms=now_ms())
+        change_status(issue_id=issue.pk, change=Change(status), actor=Actor(request.user.pk), now_ms=now_ms())
     except IssueGone:
         raise Http404 from None
     if not request.htmx:

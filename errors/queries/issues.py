@@ -213,6 +213,12 @@ def issues_with(reach: Reach, fingerprint: str) -> list[Issue]:
     )
 
 
+def newest_issue(reach: Reach, *, now_ms: int) -> IssueRow | None:
+    """The issue that was seen last within reach; None when nothing ever came in."""
+    newest = list(issues_in(reach).select_related("project").order_by("-last_seen_ms", "-pk")[:1])
+    return rows_of(newest, now_ms=now_ms)[0] if newest else None
+
+
 def has_any_issue(reach: Reach) -> bool:
     """Whether anything was ever received within reach."""
     return issues_in(reach).exists()

@@ -16,9 +16,9 @@ class Trace(models.Model):
     prompt_name = models.TextField(null=True)
     prompt_version = models.TextField(null=True)
     name = models.TextField()
-    status = models.TextField()
+    posted_status = models.TextField()
+    posted_ended_ms = models.BigIntegerField(null=True)
     started_ms = models.BigIntegerField()
-    ended_ms = models.BigIntegerField(null=True)
     received_ms = models.BigIntegerField()
     # What a PUT said, which no later POST takes back (contract 8.1.3).
     put_status = models.TextField(null=True)
@@ -27,6 +27,8 @@ class Trace(models.Model):
     put_output_tokens = models.BigIntegerField(null=True)
     put_cost_micros = models.BigIntegerField(null=True)
     # Derived, of the spans and the above.
+    status = models.TextField()
+    ended_ms = models.BigIntegerField(null=True)
     latency_ms = models.BigIntegerField(null=True)
     span_count = models.IntegerField(default=0, db_default=0)
     error_count = models.IntegerField(default=0, db_default=0)

@@ -21,9 +21,9 @@ class StoredTrace(NamedTuple):
     prompt_name: str | None
     prompt_version: str | None
     name: str
-    status: str
+    posted_status: str
+    posted_ended_ms: int | None
     started_ms: int
-    ended_ms: int | None
     put_status: str | None
     put_ended_ms: int | None
     put_input_tokens: int | None
@@ -39,8 +39,8 @@ class StoredTrace(NamedTuple):
         return TraceFacts(
             is_known=self.is_known,
             started_ms=self.started_ms,
-            ended_ms=self.ended_ms if self.put_ended_ms is None else self.put_ended_ms,
-            status=self.put_status or self.status,
+            ended_ms=self.posted_ended_ms if self.put_ended_ms is None else self.put_ended_ms,
+            status=self.put_status or self.posted_status,
             session_id=self.session_id,
             prompt_name=self.prompt_name,
             prompt_version=self.prompt_version,
@@ -60,9 +60,9 @@ class StoredTrace(NamedTuple):
                 prompt_name=trace.prompt_name,
                 prompt_version=trace.prompt_version,
                 name=trace.name,
-                status=trace.status,
+                posted_status=trace.status,
+                posted_ended_ms=trace.ended_ms,
                 started_ms=trace.started_ms,
-                ended_ms=trace.ended_ms,
             )
         if (update := incoming.update) is not None:
             words: dict[str, Any] = {

@@ -33,9 +33,10 @@ FIND_OR_MAKE = f"""
 """
 UPDATE_TRACE = """
     UPDATE llmtraces_trace SET is_known = %s, session_id = %s, user_id = %s, prompt_name = %s, prompt_version = %s,
-        name = %s, status = %s, started_ms = %s, ended_ms = %s, put_status = %s, put_ended_ms = %s,
-        put_input_tokens = %s, put_output_tokens = %s, put_cost_micros = %s, latency_ms = %s, span_count = %s,
-        error_count = %s, input_tokens = %s, output_tokens = %s, total_tokens = %s, cost_micros = %s
+        name = %s, posted_status = %s, posted_ended_ms = %s, started_ms = %s, put_status = %s, put_ended_ms = %s,
+        put_input_tokens = %s, put_output_tokens = %s, put_cost_micros = %s, status = %s, ended_ms = %s,
+        latency_ms = %s, span_count = %s, error_count = %s, input_tokens = %s, output_tokens = %s,
+        total_tokens = %s, cost_micros = %s
     WHERE id = %s
 """
 SPAN_COLUMNS = (
@@ -124,11 +125,15 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
 
 def find_or_make(batch: dict[TraceKey, Incoming]) -> list[StoredTrace]:
     """The rows of these traces, locked; those that were not there are made, not known yet."""
-    rows = [(*key, False, "", "running", started_of(incoming), incoming.received_ms) for key, incoming in batch.items()]
+    rows = [
+        (*key, False, "", "running", "running", started_of(incoming), incoming.received_ms)
+        for key, incoming in batch.items()
+    ]
     with connection.cursor() as cursor:
         returned = insert_rows(
             cursor,
-            "INSERT INTO llmtraces_trace (project_id, trace_id, is_known, name, status, started_ms, received_ms)",
+            "INSERT INTO llmtraces_trace"
+            " (project_id, trace_id, is_known, name, posted_status, status, started_ms, received_ms)",
             rows,
             then=FIND_OR_MAKE,
             returning=True,
@@ -172,6 +177,8 @@ def update_row(row: StoredTrace, spans: Sequence[SpanFacts]) -> tuple[Any, ...]:
     totals = totals_of(facts, spans)
     return (
         *row[3:],
+        facts.status,
+        facts.ended_ms,
         facts.latency_ms,
         totals.span_count,
         totals.error_count,

@@ -26,7 +26,9 @@ from projects.dashboard import forms
 from projects.dashboard.projects import key_name
 from projects.dashboard.rows import key_rows
 from projects.dashboard.snippets import PLACEHOLDER, snippets
+from projects.figures import figures_of
 from projects.models import DEFAULT_ID, Project
+from projects.refused import refused_of
 from projects.services import key_expiry, keys, members, projects, removal
 from projects.services.locking import ProjectGone
 
@@ -56,6 +58,8 @@ def page_context(
         "may_manage": manages,
         "is_default": project.pk == DEFAULT_ID,
         "fresh_key": fresh_key,
+        "waits": bool(fresh_key) and is_empty(project),
+        "refused": refused_of(project.pk, now_ms=now_ms()),
         "key": next((key for key in valid if key.expires_ms is None), None),
         "old_keys": [key for key in valid if key.expires_ms is not None],
         "snippets": snippets(url=f"{settings.BLOOP.auth.rp_origin}/v1/ingest", key=fresh_key),
@@ -69,6 +73,12 @@ def page_context(
         "delete_form": forms.DeleteForm(auto_id="delete_%s"),
         **refused,
     }
+
+
+def is_empty(project: Project) -> bool:
+    """Whether nothing ever came in, as far as anybody counts."""
+    known = figures_of([project.pk], now_ms=now_ms()).get(project.pk)
+    return known is None or known.last_event_ms is None
 
 
 def addable(user: User, inside: list[User]) -> list[str]:

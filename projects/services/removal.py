@@ -1,26 +1,21 @@
 """Deletes projects: gone for everybody at once, their rows removed in the background, a short transaction at a time."""
 
 import time
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from accounts.audit import Action, Actor, record
-from bloop_site.lib.db import copy_back, skip_locked
+from bloop_site.lib.db import skip_locked
 from bloop_site.lib.log import logger
+from bloop_site.lib.pace import MAX_REST_SECONDS, Pace
 from bloop_site.lib.turn import write_turn
 from projects.models import DEFAULT_ID, ApiToken, IngestKey, InvitedTo, Membership, Project, Removal, RetentionPolicy
 from projects.removal import Found, Search, count_rows, is_held
 from projects.services.locking import locked_project
 
 log = logger("projects.removal")
-# A chunk's transaction should take about this long: it holds SQLite's write lock, for which ingest waits.
-CHUNK_SECONDS = 0.02
-MIN_ROWS, FIRST_ROWS, MAX_ROWS = 10, 100, 400  # the most, because rows of the next table may cost more
-MAX_REST_SECONDS = 0.1
-CHUNKS_A_COPY = 16
 
 
 class DefaultProject(Exception):
@@ -36,20 +31,6 @@ class Busy(Exception):
 
 class RowsCameIn(Exception):
     """A flush that began before the removal, which PostgreSQL allows, wrote once more."""
-
-
-@dataclass
-class Pace:
-    """How many rows a chunk has, from how long the last one took."""
-
-    rows: int = FIRST_ROWS
-    chunks: int = 0
-
-    def note(self, seconds: float) -> None:
-        """Aim at CHUNK_SECONDS, growing by at most half: one lucky chunk proves little."""
-        self.chunks += 1
-        wanted = self.rows * CHUNK_SECONDS / max(seconds, 0.000_1)
-        self.rows = max(MIN_ROWS, min(int(wanted), int(self.rows * 1.5), MAX_ROWS))
 
 
 def request_removal(*, project: Project, actor: Actor, now: datetime) -> Removal:
@@ -137,9 +118,7 @@ def next_step(removal: Removal, search: Search, pace: Pace, *, now: datetime) ->
         return True
     took = remove_chunk(removal, found)
     pace.note(took)
-    if pace.chunks % CHUNKS_A_COPY == 0:
-        copy_back()
-    time.sleep(min(took, MAX_REST_SECONDS))  # the others' turn
+    pace.rest(took)
     return False
 
 

@@ -1,5 +1,9 @@
 """System checks: what `manage.py check` finds wrong with a deployment."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -45,6 +49,68 @@ def test_the_mismatch_is_told_in_plain_words(settings: LazySettings):
         "Passkeys belong to auth.rp_id, which is localhost, but people open auth.rp_origin, whose host is "
         "errors.example.com. Set auth.rp_id to errors.example.com, or to a domain above it."
     )
+
+
+@pytest.mark.parametrize(
+    ("origin", "works"),
+    [
+        ("http://errors.example.com", "nobody can sign in, by a link neither"),
+        ("http://192.0.2.7:5332", "nobody can sign in, by a link neither"),
+        ("http://127.0.0.1:5332", "people sign in by manage.py loginlink"),
+        ("http://[::1]:5332", "people sign in by manage.py loginlink"),
+        ("https://192.0.2.7", "people sign in by manage.py loginlink"),
+    ],
+)
+def test_the_warning_says_truly_who_can_sign_in_without_passkeys(origin: str, works: str, settings: LazySettings):
+    configure(settings, origin=origin)
+
+    [message] = checks.passkey_origin()
+
+    assert message.hint is not None
+    assert message.hint.startswith(f"Until then {works}")
+
+
+@pytest.mark.parametrize(
+    ("origin", "secure"),
+    [
+        ("http://errors.example.com", "True"),
+        ("https://errors.example.com", "True"),
+        ("http://localhost:5332", "False"),
+        ("http://127.0.0.1:5332", "False"),
+        ("http://app.localhost:5332", "False"),
+        ("http://notlocalhost", "True"),
+    ],
+)
+def test_cookies_are_for_https_only_wherever_the_origin_is_not_local(origin: str, secure: str, tmp_path: Path):
+    """What the warning rests on; the settings are read once, so by a process of their own."""
+    env = {**os.environ, "BLOOP__AUTH__RP_ORIGIN": origin, "BLOOP__DATABASE__PATH": str(tmp_path / "b.db")}
+    code = "from bloop_site import settings as s; print(s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE)"
+
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == [secure, secure]
+
+
+# --- The start --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["check"], ["serve", "--port", "1"]])
+def test_a_start_whose_rp_id_does_not_fit_the_origin_stops_with_the_plain_words(words: list[str], tmp_path: Path):
+    auth = {"BLOOP__AUTH__RP_ORIGIN": "https://errors.example.com", "BLOOP__AUTH__RP_ID": "localhost"}
+    env = {**os.environ, **auth, "BLOOP__DATABASE__PATH": str(tmp_path / "b.db")}
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", *words], env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode != 0
+    assert "bloop.E001" in done.stderr
+    assert (
+        "Passkeys belong to auth.rp_id, which is localhost, but people open auth.rp_origin, whose host is "
+        "errors.example.com. Set auth.rp_id to errors.example.com, or to a domain above it."
+    ) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "listening" not in done.stdout
 
 
 @pytest.mark.parametrize(

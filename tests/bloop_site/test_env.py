@@ -322,3 +322,39 @@ def test_a_database_that_is_neither_sqlite_nor_postgresql_is_refused():
         done.stderr
         == "bloop: configuration error: DATABASE_URL: only postgresql:// is supported; leave it unset for SQLite\n"
     )
+
+
+@pytest.mark.parametrize(("configured", "most"), [({}, 28), ({"BLOOP__DATABASE__POOL_SIZE": "3"}, 3)])
+def test_the_pool_of_postgresql_connections_is_as_large_as_configured(configured: dict[str, str], most: int):
+    url = "postgresql://u:p@localhost/x"
+    code = "from bloop_site.settings import DATABASES as d; print(d['default']['OPTIONS']['pool']['max_size'])"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(settings.BASE_DIR), "DATABASE_URL": url, **configured},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert int(done.stdout) == most
+
+
+def test_every_setting_is_used_or_belongs_to_a_section_that_is_not_yet():
+    """A field nobody reads is a promise nobody keeps."""
+    not_yet = {"retention", "alerting", "smtp", "analytics", "llm_tracing"}
+    code = "\n".join(
+        path.read_text()
+        for app in ("accounts", "alerts", "analytics", "bloop_site", "errors", "ingest", "llmtraces", "projects")
+        for path in (settings.BASE_DIR / app).rglob("*.py")
+        if path.name != "env.py"
+    )
+    unread = [
+        f"{section}.{name}"
+        for section, given in env.Config.model_fields.items()
+        if isinstance(given.annotation, type) and issubclass(given.annotation, env.Section) and section not in not_yet
+        for name in given.annotation.model_fields
+        if f"{section}.{name}" not in code
+    ]
+
+    assert unread == []

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from bloop_site.lib.bodies import MAX_FORM, MAX_UPLOAD
+from bloop_site.lib.parsers import MAX_BODY
 from bloop_site.transport import Transport
 
 
@@ -23,9 +25,11 @@ class Inner:
         return [b"ok"]
 
 
-def pass_through(path: str, *, query: str = "", body: bytes = b"", **environ: str) -> tuple[Inner, str, list[bytes]]:
+def pass_through(
+    path: str, *, query: str = "", body: bytes = b"", stream: Any = None, **environ: str
+) -> tuple[Inner, str, list[bytes]]:
     inner, said = Inner(), list[str]()
-    request = {"PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": io.BytesIO(body), **environ}
+    request = {"PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": stream or io.BytesIO(body), **environ}
     answer = Transport(inner)(request, lambda status, headers: said.append(status))
     return inner, said[0], list(answer)
 
@@ -74,11 +78,20 @@ def test_a_body_with_a_length_is_left_alone():
     assert inner.body == b"abc"
 
 
-def test_a_body_without_a_length_that_is_too_large_is_refused_unread():
-    limit = settings.BLOOP.ingest.max_batch_bytes
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/v1/ingest", settings.BLOOP.ingest.max_batch_bytes),
+        ("/auth/recover", MAX_FORM),
+        ("/v1/projects", MAX_BODY),
+        ("/v1/projects/shop/sourcemaps", MAX_UPLOAD),
+        ("/settings/projects/shop/sourcemaps", MAX_UPLOAD),
+    ],
+)
+def test_a_body_without_a_length_is_read_one_byte_over_what_its_path_takes_and_no_further(path: str, limit: int):
+    stream = io.BytesIO(b"x" * (limit + 500))
 
-    inner, status, body = pass_through("/v1/ingest", body=b"x" * (limit + 1), HTTP_TRANSFER_ENCODING="chunked")
+    inner, status, _ = pass_through(path, HTTP_TRANSFER_ENCODING="chunked", stream=stream)
 
-    assert status == "413 Content Too Large"
-    assert body == [f'{{"error": "body exceeds {limit} bytes"}}'.encode()]
-    assert inner.environ == {}
+    assert (status, inner.environ["CONTENT_LENGTH"]) == ("200 OK", str(limit + 1))
+    assert stream.tell() == limit + 1

@@ -284,7 +284,7 @@ def test_the_detail_shows_where_when_and_what(client: Client, shop: NewProject):
     assert "at f (a.js:1)" in html
     assert "välue" in unescape(html)
     assert [mark["label"] for mark in answer.context["trend_data"]["releases"]] == ["1.0", "1.1"]
-    assert [entry.kind for entry in answer.context["timeline"]] == ["first_seen"]
+    assert [entry.kind for entry in answer.context["timeline"]] == ["release", "first_seen"]
     assert answer.context["back_url"] == "/errors?project=shop"
 
 
@@ -339,10 +339,11 @@ def test_the_timeline_tells_who_did_what(client: Client, member: User, shop: New
 
     timeline = client.get("/errors/shop/fp").context["timeline"]
 
-    assert [(entry.kind, entry.actor, entry.detail) for entry in timeline] == [
-        ("regression", "", "seen again in 2.0"),
-        ("status", "mia", ""),
+    assert sorted((entry.kind, entry.actor, entry.release) for entry in timeline) == [
         ("first_seen", "", ""),
+        ("regression", "", "2.0"),
+        ("release", "", "2.0"),
+        ("status", "mia", ""),
     ]
 
 

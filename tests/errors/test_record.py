@@ -16,6 +16,7 @@ from errors.queries.trends import events_24h
 from errors.services.record import Recorded, record_events
 from errors.services.status import Actor, change_status
 from errors.services.tallies import Received
+from errors.statuses import Change
 from projects.access import Reach
 from projects.models import Project
 from projects.services.projects import NewProject
@@ -33,7 +34,7 @@ def received(project: Project, at: int, **fields: Any) -> Received:
 
 
 def status(issue: Issue, to: str, *, at: int) -> None:
-    change_status(issue_id=issue.pk, status=to, actor=Actor(user_id=None), now_ms=at)
+    change_status(issue_id=issue.pk, change=Change(to), actor=Actor(user_id=None), now_ms=at)
 
 
 # --- What one event changes (3.1) -------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.audit import COMMAND_LINE, Actor
 from accounts.models import AuditEntry, Role, User
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, now_ms
+from bloop_site.lib.pace import FIRST_ROWS, MAX_ROWS, MIN_ROWS, Pace
 from errors.contract import Limits, encode_events, parse_event
 from errors.models import (
     Aggregate,
@@ -34,6 +35,7 @@ from errors.models import (
 from errors.removal import ErrorsRemover
 from errors.services.status import Actor as Changer
 from errors.services.status import change_status
+from errors.statuses import Change
 from ingest import buffer
 from ingest.flush import flush_all
 from ingest.models import BufferedPayload, DeadPayload, RefusedCount
@@ -46,15 +48,7 @@ from projects.services import removal
 from projects.services.locking import ProjectGone
 from projects.services.members import invite_to
 from projects.services.projects import NewProject
-from projects.services.removal import (
-    FIRST_ROWS,
-    MAX_ROWS,
-    MIN_ROWS,
-    DefaultProject,
-    Pace,
-    continue_removal,
-    request_removal,
-)
+from projects.services.removal import DefaultProject, continue_removal, request_removal
 from tests.factories import event_json, make_issue, make_project, make_token, make_user, post_signed, record
 from tests.ingest.conftest import at_once
 
@@ -83,7 +77,7 @@ def fill(project: Project, *, issues: int = 3, events: int = 4) -> None:
             event = event_json(fingerprint=f"fp{number}", release=f"1.{step}", event_id=f"{number}-{step}")
             record(project, event, received_ms=now_ms() - step * HOUR_MS)
     for issue in Issue.objects.filter(project=project):
-        change_status(issue_id=issue.pk, status="muted", actor=Changer(None), now_ms=now_ms())
+        change_status(issue_id=issue.pk, change=Change("muted"), actor=Changer(None), now_ms=now_ms())
     first, second, *_ = Issue.objects.filter(project=project).order_by("pk")
     Note.objects.create(issue=first, text="Known since May", created_ms=1)
     Merge.objects.create(issue=first, merged=second, old_status="muted", merged_ms=1)

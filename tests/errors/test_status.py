@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from errors.models import Issue, Status, Transition
 from errors.services.status import Actor, IssueGone, change_status
+from errors.statuses import Change
 from projects.services.projects import NewProject
 from tests.factories import event_json, make_issue, make_user, record
 
@@ -14,7 +15,7 @@ NOBODY = Actor(user_id=None)
 
 
 def set_status(issue: Issue, status: str, *, at: int = 1) -> bool:
-    return change_status(issue_id=issue.pk, status=status, actor=NOBODY, now_ms=at)
+    return change_status(issue_id=issue.pk, change=Change(status), actor=NOBODY, now_ms=at) is not None
 
 
 def history(issue: Issue) -> list[tuple[str, str, str]]:
@@ -27,11 +28,11 @@ def test_any_status_leads_to_any_other_with_one_row_of_history(old: str, new: st
     issue = make_issue(shop.project)
     Issue.objects.update(status=old)
 
-    changed = change_status(issue_id=issue.pk, status=new, actor=Actor(admin.pk, "deploy"), now_ms=77)
+    changed = change_status(issue_id=issue.pk, change=Change(new), actor=Actor(admin.pk, "deploy"), now_ms=77)
 
     issue.refresh_from_db()
     assert issue.status == new
-    assert changed is (old != new)
+    assert (changed is not None) is (old != new)
     assert history(issue) == ([(old, new, "call")] if old != new else [])
     if changed:
         row = issue.transitions.get()
@@ -60,7 +61,7 @@ def test_the_change_and_its_history_are_written_together_or_not_at_all(shop: New
     long_name = Actor(user_id=make_user().pk, token_name="x")
 
     with CaptureQueriesContext(connection) as captured, transaction.atomic():
-        change_status(issue_id=issue.pk, status="resolved", actor=long_name, now_ms=1)
+        change_status(issue_id=issue.pk, change=Change("resolved"), actor=long_name, now_ms=1)
         transaction.set_rollback(True)
 
     issue.refresh_from_db()
@@ -70,7 +71,7 @@ def test_the_change_and_its_history_are_written_together_or_not_at_all(shop: New
 
 def test_history_survives_the_person_who_made_it(shop: NewProject, admin: User):
     issue = make_issue(shop.project)
-    change_status(issue_id=issue.pk, status="resolved", actor=Actor(admin.pk), now_ms=1)
+    change_status(issue_id=issue.pk, change=Change("resolved"), actor=Actor(admin.pk), now_ms=1)
 
     admin.delete()
 
@@ -99,7 +100,7 @@ def test_a_new_event_reopens_what_was_resolved_and_leaves_the_rest(
 
 def test_a_regression_is_in_the_history_with_its_release_and_by_nobody(shop: NewProject, admin: User):
     issue = make_issue(shop.project, fingerprint="fp")
-    change_status(issue_id=issue.pk, status="resolved", actor=Actor(admin.pk), now_ms=1)
+    change_status(issue_id=issue.pk, change=Change("resolved"), actor=Actor(admin.pk), now_ms=1)
 
     record(shop.project, event_json(fingerprint="fp", release="2.0"))
 

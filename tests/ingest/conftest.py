@@ -11,8 +11,9 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, connections
 from django.db.backends.signals import connection_created
 
+from bloop_site.lib.bodies import largest_body
 from bloop_site.lib.turn import write_turn
-from bloop_site.transport import Transport, largest_body
+from bloop_site.transport import Transport
 from bloop_site.wsgi import application as served
 from ingest.lane import Job, Lane
 

@@ -18,6 +18,7 @@ from ingest.body import decode, gunzip
 from ingest.flush import flush_all
 from projects.services.projects import NewProject
 from tests.factories import event_json, post_signed, sign
+from tests.ingest.test_refusals import counted
 from tests.wsgi import connections_kept
 
 BODY = json.dumps(event_json()).encode()
@@ -198,18 +199,17 @@ def test_a_chunked_body_over_the_routes_limit_is_413(application: Transport, sho
     assert buffer.waiting_items() == 0
 
 
-def test_an_endless_chunked_body_is_413_and_not_read_further_than_any_route_needs() -> None:
+def test_an_endless_chunked_body_is_413_and_not_read_further_than_any_route_needs(
+    application: Transport, shop: NewProject
+) -> None:
     stream = Stream(b" " * (BATCH_LIMIT + 4096))
 
-    status, headers, answer = call(Transport(refuse_to_run), "/v1/ingest/batch", stream, **CHUNKED)
+    status, headers, answer = call(application, "/v1/ingest/batch", stream, **CHUNKED, **signed(BODY, shop))
 
     assert (status, json.loads(answer)) == (413, {"error": f"body exceeds {BATCH_LIMIT} bytes"})
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert stream.taken == BATCH_LIMIT + 1
-
-
-def refuse_to_run(*_: Any) -> Any:
-    pytest.fail("this request must not get further")
+    assert counted() == {(shop.project.pk, "too_large"): 1}
 
 
 def test_a_long_body_with_a_length_is_413_before_it_is_read(application: Transport, shop: NewProject) -> None:

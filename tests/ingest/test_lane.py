@@ -1,5 +1,6 @@
 import io
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from errors.contract import decode_events
 from ingest import lane as lane_module
 from ingest.lane import Lane
 from ingest.models import BufferedPayload
+from ingest.nudge import nudge
 from projects.models import IngestKey
 from tests.factories import event_json, make_project, regroup, sign
 from tests.ingest.conftest import Wire, at_once
@@ -462,7 +464,7 @@ LONGEST = settings.BLOOP.ingest.max_batch_bytes
         ("/v1/ingest/batch", "9" * 18, 413),
         ("/v1/ingest/batch", "9" * 19, 400),
         ("/v1/ingest/batch", "-1", 400),
-        ("/v1/ingest/nowhere", str(LONGEST + 1), 404),
+        ("/v1/ingest/nowhere", str(LONGEST + 1), 413),
     ],
 )
 def test_a_body_announced_too_long_is_refused_unread_outside_the_lane(
@@ -662,3 +664,57 @@ def test_on_postgresql_everybody_has_the_turn(own_turn: Path) -> None:
     turn.give_up()
 
     assert list(own_turn.iterdir()) == []
+
+
+# --- After the commit -------------------------------------------------------------------------------------------------
+
+
+def test_an_event_is_logged_as_ingested_after_its_commit_under_the_id_of_its_own_request(
+    lane: Lane, wire: Wire, one_group: Callable[..., Started], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="bloop")
+    shop = make_project()
+    hold = Hold(wire, at=keeps)
+
+    started = one_group([partial(post, lane, body_of(str(n)), key=shop.api_key) for n in range(3)])
+
+    assert hold.reached.wait(PATIENCE)
+    assert ingested(caplog) == []
+    hold.go.set()
+    assert [answer.status for answer in started.results()] == [200] * 3
+    wait_until(lambda: len(ingested(caplog)) == 3)
+    assert len({line["request_id"] for line in ingested(caplog)}) == 3
+
+
+def test_an_event_whose_commit_fails_is_not_logged_as_ingested(
+    lane: Lane, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="bloop")
+    shop = make_project()
+    assert post(lane, body_of("kept"), key=shop.api_key).status == 200
+    wait_until(lambda: len(ingested(caplog)) == 1)
+    IngestKey.objects.filter(key=shop.api_key).update(key="another")
+
+    assert post(lane, body_of("refused"), key=shop.api_key).status == 401
+
+    assert post(lane, body_of("the next"), key="another").status == 200
+    wait_until(lambda: len(ingested(caplog)) == 2)
+    assert names_kept() == ["kept", "the next"]
+
+
+def test_what_fails_after_the_commit_keeps_no_answer_back_and_the_lane_goes_on(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = make_project()
+    monkeypatch.setattr(nudge, "add", lambda items: 1 / 0)
+
+    answers = [post(lane, body_of(str(number)), key=shop.api_key).status for number in range(2)]
+
+    assert answers == [200, 200]
+    wait_until(lambda: caplog.text.count("afterthought_failed") == 2)
+
+
+def ingested(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """The log lines that say an event was taken in."""
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    return [line for line in lines if line["event"] == "event_ingested"]

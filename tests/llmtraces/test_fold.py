@@ -126,7 +126,7 @@ def test_an_update_changes_status_end_and_totals_and_the_usage_follows(shop: New
     put(shop.project, status="completed", ended_at=T + 5000, output_tokens=80, cost=0.01, output="Hi")
 
     row = Trace.objects.get()
-    assert (row.put_status, row.latency_ms, row.output_tokens, row.total_tokens) == ("completed", 5000, 80, 180)
+    assert (row.status, row.latency_ms, row.output_tokens, row.total_tokens) == ("completed", 5000, 80, 180)
     assert row.cost_micros == 10_000
     assert usage() == {"span_count": 1, "input_tokens": 100, "output_tokens": 80, "cost_micros": 10_000}
     assert TraceText.objects.get().put_output == "Hi"
@@ -141,7 +141,7 @@ def test_an_update_that_overtakes_its_trace_waits_for_it(shop: NewProject):
     post(shop.project, trace())
 
     row = Trace.objects.get()
-    assert (row.is_known, row.put_status, row.cost_micros) == (True, "error", 500_000)
+    assert (row.is_known, row.status, row.cost_micros) == (True, "error", 500_000)
     assert TraceHour.objects.get().error_count == 1
 
 
@@ -152,7 +152,7 @@ def test_a_post_after_an_update_does_not_take_it_back(shop: NewProject):
     post(shop.project, trace(status="completed"))
 
     row = Trace.objects.get()
-    assert (row.put_status, row.input_tokens) == ("error", 7)
+    assert (row.status, row.input_tokens) == ("error", 7)
 
 
 def test_of_two_updates_each_field_keeps_its_last_word(shop: NewProject):
@@ -160,7 +160,7 @@ def test_of_two_updates_each_field_keeps_its_last_word(shop: NewProject):
     put(shop.project, status="running", cost=0.1)
     put(shop.project, status="completed")
 
-    assert (Trace.objects.get().put_status, Trace.objects.get().cost_micros) == ("completed", 100_000)
+    assert (Trace.objects.get().status, Trace.objects.get().cost_micros) == ("completed", 100_000)
 
 
 # --- Prices -----------------------------------------------------------------------------------------------------

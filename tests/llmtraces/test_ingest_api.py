@@ -79,7 +79,7 @@ def test_d15_a_batch_is_accepted_and_a_put_changes_the_status(client: Client, sh
 
     assert answer.json() == {"accepted": 3, "dropped": 0, "errors": [], "ids": ["t0", "t1", "t2"]}
     assert (updated.status_code, updated.json()) == (200, {"status": "updated"})
-    assert Trace.objects.get(trace_id="t1").put_status == "error"
+    assert Trace.objects.get(trace_id="t1").status == "error"
 
 
 def test_d16_prompt_fields_are_kept_and_null_when_absent(client: Client, shop: NewProject):
@@ -100,7 +100,7 @@ def test_an_update_of_a_trace_still_in_the_buffer_is_not_lost(client: Client, sh
     flush_all()
 
     assert answer.status_code == 200
-    assert (Trace.objects.get().put_status, UsageHour.objects.get().cost_micros) == ("error", 1_000_000)
+    assert (Trace.objects.get().status, UsageHour.objects.get().cost_micros) == ("error", 1_000_000)
 
 
 @pytest.mark.parametrize("trace_id", ["nope", "a/b c", "../x"])

@@ -1,4 +1,4 @@
-"""Appendix D, items 9 to 11, as scripts would try them: only HTTP and a session row inserted by hand."""
+"""Appendix D, items 4 and 9 to 11, as scripts would try them: only HTTP and a session row inserted by hand."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Role, Session, User
+from ingest.flush import flush_all
 from projects.models import ApiToken
 from projects.services.projects import NewProject
 from tests.factories import make_issue, make_user, post_signed
@@ -29,6 +30,37 @@ def script(request: pytest.FixtureRequest, db: None) -> Client:
 
 def send_json(client: Client, method: str, path: str, body: Any) -> Any:
     return client.generic(method, path, json.dumps(body), "application/json")
+
+
+# --- 4 ----------------------------------------------------------------------------------------------------------
+
+
+def test_resolved_with_project_id_default_is_listed_as_resolved_and_the_next_event_reopens_it(
+    script: Client, client: Client, hmac_secret: str
+):
+    def send() -> None:
+        body = json.dumps({"error_type": "TypeError", "message": "x is undefined", "source": "api"}).encode()
+        answer = post_signed(client, "/v1/ingest", body, key=hmac_secret, project_key="")
+        assert (answer.status_code, answer.json()) == (200, {"status": "accepted"})
+        flush_all()
+
+    def listed() -> list[dict[str, Any]]:
+        rows = script.get("/v1/errors", {"project_id": "default"}).json()
+        return [{name: row[name] for name in ("project_id", "status", "total_count")} for row in rows]
+
+    send()
+    [row] = script.get("/v1/errors", {"project_id": "default"}).json()
+    assert listed() == [{"project_id": "default", "status": "unresolved", "total_count": 1}]
+
+    resolved = script.post(f"/v1/errors/{row['fingerprint']}/resolve?project_id=default")
+
+    assert resolved.status_code == 200
+    assert listed() == [{"project_id": "default", "status": "resolved", "total_count": 1}]
+
+    send()
+
+    assert listed() == [{"project_id": "default", "status": "unresolved", "total_count": 2}]
+    assert script.get("/v1/errors", {"project_id": "nonexistent"}).json() == []
 
 
 # --- 9 ----------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from accounts.services.links import issue_login_link, redeem_login_link
 from accounts.services.members import LastAdmin, change_role, remove_user
 from errors.services.status import Actor as Changer
 from errors.services.status import change_status
+from errors.statuses import Change
 from projects.models import ApiToken, Membership, Project
 from projects.services.projects import NewProject, create_project
 from projects.services.tokens import issue_token
@@ -45,7 +46,7 @@ def everything_of(user: User, project: Project) -> None:
     Invite.objects.filter(token_hash=hashed(used.token)).update(used_at=NOW, used_by=user)
     create_project(name="Theirs", slug="theirs", created_by=user, now=NOW, actor=Actor(user))
     issue_token(project=project, name="ci", scopes=("errors:read",), created_by=user, now=NOW, actor=Actor(user))
-    change_status(issue_id=make_issue(project).pk, status="muted", actor=Changer(user.pk), now_ms=1)
+    change_status(issue_id=make_issue(project).pk, change=Change("muted"), actor=Changer(user.pk), now_ms=1)
 
 
 # --- List -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """What a request says of its own address counts for nothing: not in links, not in redirects, not for trust."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -117,3 +117,63 @@ def test_a_proxy_is_believed_about_the_address_and_only_a_proxy(proxied: None, w
         client = as_admin(world, **{"X-Forwarded-For": told})
         assert client.post("/v1/admin/invites", "{}", "application/json", REMOTE_ADDR=peer).status_code == 200
         assert AuditEntry.objects.order_by("-pk")[0].address == kept
+
+
+# --- The scheme -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "secure"),
+    [
+        ("10.0.0.0/8", "10.1.2.3", True),
+        ("10.0.0.0/8", "::ffff:10.1.2.3", True),
+        ("10.0.0.0/8", "192.0.2.1", False),
+        ("10.0.0.0/8", "", False),
+        ("10.0.0.0/8", "nonsense", False),
+        ("192.0.2.1", "192.0.2.1", True),
+    ],
+)
+def test_only_a_trusted_proxy_says_that_a_request_came_over_https(
+    trusted: str, peer: str, secure: object, behind: Any, db: None
+):
+    behind(trusted)
+
+    answer = Client(headers={"X-Forwarded-Proto": "https"}).get("/auth/login", REMOTE_ADDR=peer)
+
+    assert answer.wsgi_request.is_secure() is secure
+    assert ("X-Forwarded-Proto" in answer.wsgi_request.headers) is secure
+
+
+def test_a_trusted_proxy_that_says_http_is_believed_too(behind: Any, db: None):
+    behind("10.0.0.0/8")
+
+    answer = Client(headers={"X-Forwarded-Proto": "http"}).get("/auth/login", REMOTE_ADDR="10.1.2.3")
+
+    assert not answer.wsgi_request.is_secure()
+
+
+def test_strict_transport_is_not_asked_for_on_the_word_of_a_stranger(behind: Any, settings: LazySettings, db: None):
+    behind("10.0.0.0/8")
+    settings.SECURE_HSTS_SECONDS = 60
+
+    told = {
+        peer: "Strict-Transport-Security"
+        in Client(headers={"X-Forwarded-Proto": "https"}).get("/auth/login", REMOTE_ADDR=peer).headers
+        for peer in ("10.1.2.3", "192.0.2.1")
+    }
+
+    assert told == {"10.1.2.3": True, "192.0.2.1": False}
+
+
+@pytest.fixture
+def behind(settings: LazySettings) -> Iterator[Callable[[str], None]]:
+    """Configures trusted proxies as the start does."""
+
+    def configure(proxies: str) -> None:
+        server = settings.BLOOP.server.model_copy(update={"trusted_proxies": (proxies,)})
+        settings.BLOOP = settings.BLOOP.model_copy(update={"server": server})
+        settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+        network.trusted_networks.cache_clear()
+
+    yield configure
+    network.trusted_networks.cache_clear()

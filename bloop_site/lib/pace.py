@@ -1,0 +1,32 @@
+"""Long work on many rows, in transactions so short that ingest hardly waits for them."""
+
+import time
+from dataclasses import dataclass
+
+from bloop_site.lib.db import copy_back
+
+# A chunk's transaction should take about this long: it holds SQLite's write lock, for which ingest waits.
+CHUNK_SECONDS = 0.02
+MIN_ROWS, FIRST_ROWS, MAX_ROWS = 10, 100, 400  # the most, because rows of the next table may cost more
+MAX_REST_SECONDS = 0.1
+CHUNKS_A_COPY = 16
+
+
+@dataclass
+class Pace:
+    """How many rows a chunk has, from how long the last one took."""
+
+    rows: int = FIRST_ROWS
+    chunks: int = 0
+
+    def note(self, seconds: float) -> None:
+        """Aim at CHUNK_SECONDS, growing by at most half: one lucky chunk proves little."""
+        self.chunks += 1
+        wanted = self.rows * CHUNK_SECONDS / max(seconds, 0.000_1)
+        self.rows = max(MIN_ROWS, min(int(wanted), int(self.rows * 1.5), MAX_ROWS))
+
+    def rest(self, seconds: float) -> None:
+        """Leave the others their turn after a chunk that took `seconds`, and now and then copy the WAL back."""
+        if self.chunks % CHUNKS_A_COPY == 0:
+            copy_back()
+        time.sleep(min(seconds, MAX_REST_SECONDS))
