@@ -147,6 +147,10 @@ class Analytics(Section):
 class LlmTracing(Section):
     enabled: bool = True
     default_content_storage: Annotated[str, Field(pattern="^(none|metadata_only|full)$")] = "none"
+    max_spans_per_trace: Positive = 100
+    max_batch_size: Positive = 500
+    max_payload_bytes: Positive = 1024 * 1024
+    max_batch_bytes: Positive = 5 * 1024 * 1024
 
 
 class SourceMaps(Section):

@@ -187,7 +187,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = False
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BLOOP.server.trusted_proxies else None
 # From any other peer ForwardedSchemeMiddleware has dropped it.
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ["/v1/ingest", "/health"],  # never rendered; keeps the hot path lean
+    "EXCLUDE_URL_PREFIXES": ["/v1/ingest", "/v1/traces", "/health"],  # never rendered; keeps the hot path lean
     "DIRECTIVES": {
         "default-src": ["'self'"],
         "img-src": ["'self'", "data:"],

@@ -19,6 +19,7 @@ urlpatterns = [
     path("settings/", include("projects.urls")),
     path("", include("projects.api.urls")),
     path("", include("errors.api.urls")),
+    path("", include("llmtraces.api.urls")),
 ]
 
 handler400 = "bloop_site.views.bad_request"

@@ -11,14 +11,11 @@ from typing import Any
 
 import msgspec
 
-from bloop_site.lib.clock import DAY_MS
+from bloop_site.lib import wire
+from bloop_site.lib.wire import Unreadable, cut, is_deeper, milliseconds_of
 from errors.fingerprint import fingerprint
 
 SOURCE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
-# An escape of JSON: a pair of surrogates, or a surrogate alone (group 1), or any other.
-ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
-)
 MAX_DEPTH = 64
 MAX_KEY_CHARACTERS = 64
 MAX_FINGERPRINT_BYTES = 256
@@ -100,30 +97,11 @@ def decode_events(body: bytes) -> list[Event]:
 
 
 def decode_json(body: bytes) -> Any:
-    """The value of a JSON text in UTF-8. Raises EventInvalid.
-
-    A lone surrogate, which JavaScript can produce, becomes U+FFFD instead of costing the event.
-    """
-    text = body.removeprefix(b"\xef\xbb\xbf")
+    """The value of a JSON text in UTF-8 (`wire.decode_json`). Raises EventInvalid."""
     try:
-        return msgspec_value(text)
-    except EventInvalid:
-        repaired = ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], text)
-        if repaired == text:
-            raise
-    return msgspec_value(repaired)
-
-
-def msgspec_value(text: bytes) -> Any:
-    """The value as msgspec reads it; every way of not being JSON is an EventInvalid."""
-    try:
-        return msgspec.json.decode(text)
-    except RecursionError:
-        raise EventInvalid("JSON is nested too deeply") from None
-    except UnicodeDecodeError:
-        raise EventInvalid("JSON is not valid UTF-8") from None
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise EventInvalid(f"invalid JSON: {error}") from None
+        return wire.decode_json(body)
+    except Unreadable as error:
+        raise EventInvalid(str(error)) from None
 
 
 def parse_event(raw: Any, *, limits: Limits, grouping: str, now_ms: int, default_id: str | None = None) -> Event:
@@ -190,15 +168,6 @@ def capped(raw: dict[str, Any], name: str) -> str | None:
     return None if value is None else cut(value, CAPS[name])
 
 
-def cut(value: str, limit: int) -> str:
-    """At most `limit` bytes of UTF-8, on a character boundary (L7); NUL, which no database column takes, as U+FFFD."""
-    if "\x00" in value:
-        value = value.replace("\x00", "\ufffd")
-    if len(value) * 4 <= limit or (len(value) <= limit and value.isascii()):
-        return value
-    return value.encode()[:limit].decode(errors="ignore")
-
-
 def refuse_long(value: str | None, name: str, limit: int) -> None:
     """Strict limits (1.2): refuse what would be cut."""
     if value is not None and len(value.encode()) > limit:
@@ -243,41 +212,10 @@ def timestamp_of(value: Any, *, now_ms: int) -> int:
 
     Missing, not positive or more than a day ahead of `now_ms`: the receive time.
     """
-    if type(value) is str:
-        value = number_in(value)
-    if value is None:
-        return now_ms
-    if type(value) not in (int, float):
-        raise EventInvalid("timestamp must be a number")
-    milliseconds = to_milliseconds(value) if value > 0 else 0
-    return milliseconds if 0 < milliseconds <= now_ms + DAY_MS else now_ms
-
-
-def to_milliseconds(value: float) -> int:
-    """The magnitudes of L1."""
-    if value < 1e11:
-        return int(value * 1000)
-    if value < 1e14:
-        return int(value)
-    return int(value // 1000) if value < 1e17 else int(value // 1_000_000)
-
-
-def number_in(value: str) -> float | int | None:
-    """A numeric string's number, None for an empty one; text that is no finite number is refused."""
-    stripped = value.strip()
-    if not stripped:
-        return None
     try:
-        return int(stripped) if stripped.isdecimal() and len(stripped) < 32 else finite(float(stripped))
-    except ValueError:
+        return milliseconds_of(value, now_ms=now_ms) or now_ms
+    except Unreadable:
         raise EventInvalid("timestamp must be a number") from None
-
-
-def finite(value: float) -> float:
-    """The value, unless it is NaN or infinite (ValueError)."""
-    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN differs from itself
-        raise ValueError
-    return value
 
 
 def http_status_of(value: Any) -> int | None:
@@ -330,18 +268,3 @@ def compact(value: Any) -> bytes | None:
     if is_deeper(value, MAX_DEPTH):
         raise EventInvalid(f"metadata is nested deeper than {MAX_DEPTH} levels")
     return msgspec.json.encode(value)
-
-
-def is_deeper(value: Any, depth: int) -> bool:
-    """Whether lists and objects are nested more than `depth` levels."""
-    level = [value]
-    for _ in range(depth):
-        level = [
-            inner
-            for each in level
-            if type(each) in (dict, list)
-            for inner in (each.values() if type(each) is dict else each)
-        ]
-        if not level:
-            return False
-    return any(type(each) in (dict, list) for each in level)

@@ -214,6 +214,12 @@ def waiting_items() -> int:
     return BufferedPayload.objects.aggregate(total=Sum("items"))["total"] or 0
 
 
+def waiting_bodies(*, kind: str, project_id: str, limit: int) -> list[bytes]:
+    """What waits of a project, the newest first, at most `limit` payloads: for who must know before it is folded."""
+    rows = BufferedPayload.objects.filter(kind=kind, project_id=project_id).order_by("-id")
+    return [bytes(body) for body in rows.values_list("body", flat=True)[:limit]]
+
+
 def oldest_received_ms() -> int | None:
     """When the payload that waits longest came in."""
     oldest: int | None = BufferedPayload.objects.order_by("id").values_list("received_ms", flat=True).first()

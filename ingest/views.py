@@ -97,7 +97,8 @@ class SignedView(APIView):
     def once_more(self) -> Response:
         """Handle the request again, now that nothing is remembered of its key."""
         try:
-            return self.post(self.request)  # type: ignore[attr-defined, no-any-return]
+            handler = getattr(self, str(self.request.method).lower())
+            return handler(self.request, *self.args, **self.kwargs)  # type: ignore[no-any-return]
         except SenderChanged as again:  # changed twice within one request: its text is the answer
             return self.refused(again)
         except Exception as again:  # noqa: BLE001  as DRF's own dispatch

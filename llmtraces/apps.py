@@ -1,4 +1,4 @@
-"""LLM tracing as a Django app."""
+"""LLM tracing; it registers itself as the owner of buffered traces, and how traces go with their project."""
 
 from django.apps import AppConfig
 
@@ -6,3 +6,14 @@ from django.apps import AppConfig
 class LLMTracesConfig(AppConfig):
     name = "llmtraces"
     verbose_name = "LLM traces"
+
+    def ready(self) -> None:
+        from ingest import registry  # noqa: PLC0415  models are ready only now
+        from llmtraces import retention  # noqa: PLC0415
+        from llmtraces.removal import TracesRemover  # noqa: PLC0415
+        from llmtraces.services.fold import TracesHandler  # noqa: PLC0415
+        from projects import removal  # noqa: PLC0415
+
+        registry.register("traces", TracesHandler())
+        removal.register("traces", TracesRemover())
+        retention.register()

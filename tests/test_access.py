@@ -131,6 +131,9 @@ TABLE = [
     # --- Signed by an ingest key, which none of these callers has
     Row("ingest", "POST /v1/ingest", everyone(401)),
     Row("ingest-batch", "POST /v1/ingest/batch", everyone(401)),
+    Row("traces", "POST /v1/traces", everyone(401)),
+    Row("traces-batch", "POST /v1/traces/batch", everyone(401)),
+    Row("trace-update", "PUT /v1/traces/t1", everyone(401)),
     # --- Getting in
     Row("accounts:login", "GET /auth/login", everyone(200, stranger=302)),
     Row("accounts:recover", "GET /auth/recover", everyone(200)),

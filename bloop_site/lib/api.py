@@ -13,7 +13,7 @@ AUTH_PREFIXES = tuple(
     for path in ("register/", "login/", "invite/register/", "passkeys/", "verify/", "logout", "status")  # not pages
 )
 API_PREFIXES = ("/v1/", "/health", *AUTH_PREFIXES)
-INGEST_PREFIXES = ("/v1/ingest",)
+INGEST_PREFIXES = ("/v1/ingest", "/v1/traces")
 
 
 def is_api(request: HttpRequest) -> bool:

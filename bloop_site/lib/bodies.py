@@ -25,4 +25,5 @@ def body_limit(path: str) -> int:
 
 def largest_body() -> int:
     """The most bytes any signed path takes."""
-    return max(settings.BLOOP.ingest.max_batch_bytes, MAX_BODY)
+    traces = settings.BLOOP.llm_tracing
+    return max(settings.BLOOP.ingest.max_batch_bytes, traces.max_payload_bytes, traces.max_batch_bytes, MAX_BODY)

@@ -1,0 +1,1 @@
+"""The JSON endpoints of LLM tracing (contract 8)."""

@@ -1,0 +1,12 @@
+"""Routes of the trace endpoints. Trace ids are `text`: they may hold slashes and spaces (contract 0.1)."""
+
+from django.urls import path
+
+from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
+from llmtraces.api import ingest
+
+urlpatterns = [
+    path("v1/traces", ingest.TraceView.as_view(), name="traces"),
+    path("v1/traces/batch", ingest.TraceBatchView.as_view(), name="traces-batch"),
+    path("v1/traces/<text:trace_id>", ingest.TraceUpdateView.as_view(), name="trace-update"),
+]

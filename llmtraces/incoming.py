@@ -1,0 +1,68 @@
+"""Puts together what a trace was and what came of it: the last word on each span, and what a PUT said. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from llmtraces.contract import SpanIn, TraceIn, UpdateIn
+from llmtraces.contributions import SpanFacts
+
+TraceKey = tuple[str, str]  # project id, trace id
+
+
+@dataclass
+class Incoming:
+    """All that a batch says of one trace, in order of arrival."""
+
+    received_ms: int
+    trace: TraceIn | None = None
+    spans: dict[str, SpanIn] = field(default_factory=dict)
+    update: UpdateIn | None = None
+
+    def add(self, entry: TraceIn | UpdateIn) -> None:
+        """A later trace replaces an earlier, its spans those with the same ids; updates add up."""
+        if isinstance(entry, TraceIn):
+            self.trace = entry
+            self.spans.update((span.span_id, span) for span in entry.spans)
+        else:
+            self.update = entry if self.update is None else later_update(self.update, entry)
+
+
+def later_update(earlier: UpdateIn, later: UpdateIn) -> UpdateIn:
+    """Two PUTs as one: of each field the later word."""
+    said = {name: value for name, value in msgspec.structs.asdict(later).items() if value is not None}
+    return msgspec.structs.replace(earlier, **said)
+
+
+def gathered(entries: Iterable[tuple[str, int, TraceIn | UpdateIn]]) -> dict[TraceKey, Incoming]:
+    """A batch by trace. entries: (project id, received_ms, entry) in order of arrival."""
+    found: dict[TraceKey, Incoming] = {}
+    for project_id, received_ms, entry in entries:
+        key = (project_id, entry.trace_id)
+        incoming = found.get(key)
+        if incoming is None:
+            incoming = found[key] = Incoming(received_ms)
+        incoming.add(entry)
+    return found
+
+
+def span_facts(span: SpanIn, *, cost_micros: int, cost_source: str) -> SpanFacts:
+    """What counts of a span that came in, priced."""
+    return SpanFacts(
+        span_type=span.span_type,
+        name=span.name,
+        model=span.model,
+        provider=span.provider,
+        started_ms=span.started_ms,
+        latency_ms=span.latency_ms,
+        ttft_ms=span.ttft_ms,
+        is_error=span.status == "error",
+        is_unpriced=cost_source == "unknown",
+        input_tokens=span.input_tokens,
+        output_tokens=span.output_tokens,
+        cached_tokens=span.cached_tokens,
+        cache_write_tokens=span.cache_write_tokens,
+        reasoning_tokens=span.reasoning_tokens,
+        cost_micros=cost_micros,
+    )

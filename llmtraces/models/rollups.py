@@ -1,0 +1,124 @@
+"""Rollups: what every tab reads. Each is the sum over traces of `llmtraces.contributions`, kept in one transaction.
+
+A row may fall to zero when its trace is posted again with other values; then it says nothing, and lists leave it out.
+"""
+
+from django.db import models
+
+
+class Hourly(models.Model):
+    """What all rollups have: a project and a UTC hour."""
+
+    project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)
+    hour_ms = models.BigIntegerField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self._meta.verbose_name} of {self.project_id} at {self.hour_ms}"
+
+
+class UsageHour(Hourly):
+    """Spans of a model and provider ("" for none)."""
+
+    model = models.TextField()
+    provider = models.TextField()
+    span_count = models.BigIntegerField()
+    error_count = models.BigIntegerField()
+    unpriced_count = models.BigIntegerField()
+    input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    cached_tokens = models.BigIntegerField()
+    cache_write_tokens = models.BigIntegerField()
+    reasoning_tokens = models.BigIntegerField()
+    cost_micros = models.BigIntegerField()
+    latency_ms = models.BigIntegerField()  # summed over spans
+    ttft_ms = models.BigIntegerField()  # summed over those that have one
+    ttft_count = models.BigIntegerField()
+
+    class Meta(Hourly.Meta):
+        constraints = (models.UniqueConstraint(name="usage_once", fields=["project", "hour_ms", "model", "provider"]),)
+        indexes = (models.Index(fields=["hour_ms"], name="usage_by_age"),)  # all projects; retention
+
+
+class TraceHour(Hourly):
+    """Traces started in the hour."""
+
+    trace_count = models.BigIntegerField()
+    error_count = models.BigIntegerField()  # whose status is "error"
+    ended_count = models.BigIntegerField()
+    latency_ms = models.BigIntegerField()  # summed over those that ended
+
+    class Meta(Hourly.Meta):
+        constraints = (models.UniqueConstraint(name="trace_hour_once", fields=["project", "hour_ms"]),)
+        indexes = (models.Index(fields=["hour_ms"], name="trace_hour_by_age"),)
+
+
+class PromptHour(Hourly):
+    """Traces of one version of a prompt."""
+
+    prompt_name = models.TextField()
+    prompt_version = models.TextField()
+    trace_count = models.BigIntegerField()
+    error_count = models.BigIntegerField()
+    ended_count = models.BigIntegerField()
+    latency_ms = models.BigIntegerField()
+    input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    cost_micros = models.BigIntegerField()
+
+    class Meta(Hourly.Meta):
+        constraints = (
+            models.UniqueConstraint(
+                name="prompt_hour_once", fields=["project", "prompt_name", "prompt_version", "hour_ms"]
+            ),
+        )
+        indexes = (models.Index(fields=["project", "hour_ms"], name="prompt_hour_by_age"),)
+
+
+class SessionHour(Hourly):
+    """Traces of one session."""
+
+    session_id = models.TextField()
+    trace_count = models.BigIntegerField()
+    error_count = models.BigIntegerField()
+    total_tokens = models.BigIntegerField()
+    cost_micros = models.BigIntegerField()
+
+    class Meta(Hourly.Meta):
+        constraints = (models.UniqueConstraint(name="session_hour_once", fields=["project", "session_id", "hour_ms"]),)
+        indexes = (models.Index(fields=["project", "hour_ms"], name="session_hour_by_age"),)
+
+
+class ToolHour(Hourly):
+    """Spans of type tool or retrieval, by name."""
+
+    name = models.TextField()
+    call_count = models.BigIntegerField()
+    error_count = models.BigIntegerField()
+    latency_ms = models.BigIntegerField()
+    cost_micros = models.BigIntegerField()
+
+    class Meta(Hourly.Meta):
+        constraints = (models.UniqueConstraint(name="tool_hour_once", fields=["project", "name", "hour_ms"]),)
+        indexes = (models.Index(fields=["project", "hour_ms"], name="tool_hour_by_age"),)
+
+
+class DurationHour(Hourly):
+    """Durations in logarithmic buckets (llmtraces.percentiles), for percentiles that add up.
+
+    kind: "latency" or "ttft" of generation spans by model and provider; "tool" by name and "".
+    """
+
+    kind = models.CharField(max_length=8)
+    of = models.TextField()
+    by = models.TextField()
+    bucket = models.IntegerField()
+    count = models.BigIntegerField()
+
+    class Meta(Hourly.Meta):
+        constraints = (
+            models.UniqueConstraint(name="duration_once", fields=["project", "kind", "hour_ms", "of", "by", "bucket"]),
+        )
+        indexes = (models.Index(fields=["hour_ms"], name="duration_by_age"),)

@@ -1,0 +1,132 @@
+"""Traces and their spans: what lists, filters and rollups need in typed columns, texts in tables that no list reads."""
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class Trace(models.Model):
+    """One trace of a project. Its totals are derived from its spans when these are folded, never incremented."""
+
+    project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)
+    trace_id = models.TextField()
+    # False: only an update or spans have come so far; lists leave it out until the trace itself does.
+    is_known = models.BooleanField(default=True, db_default=True)
+    session_id = models.TextField(null=True)
+    user_id = models.TextField(null=True)
+    prompt_name = models.TextField(null=True)
+    prompt_version = models.TextField(null=True)
+    name = models.TextField()
+    posted_status = models.TextField()
+    posted_ended_ms = models.BigIntegerField(null=True)
+    started_ms = models.BigIntegerField()
+    received_ms = models.BigIntegerField()
+    # What a PUT said, which no later POST takes back (contract 8.1.3).
+    put_status = models.TextField(null=True)
+    put_ended_ms = models.BigIntegerField(null=True)
+    put_input_tokens = models.BigIntegerField(null=True)
+    put_output_tokens = models.BigIntegerField(null=True)
+    put_cost_micros = models.BigIntegerField(null=True)
+    # Derived, of the spans and the above.
+    status = models.TextField()
+    ended_ms = models.BigIntegerField(null=True)
+    latency_ms = models.BigIntegerField(null=True)
+    span_count = models.IntegerField(default=0, db_default=0)
+    error_count = models.IntegerField(default=0, db_default=0)
+    input_tokens = models.BigIntegerField(default=0, db_default=0)
+    output_tokens = models.BigIntegerField(default=0, db_default=0)
+    total_tokens = models.BigIntegerField(default=0, db_default=0)
+    cost_micros = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(name="trace_once", fields=["project", "trace_id"]),)
+        indexes = (
+            models.Index(F("project"), F("started_ms").desc(), F("id").desc(), name="trace_by_start"),
+            models.Index(F("project"), F("cost_micros").desc(), F("id").desc(), name="trace_by_cost"),
+            models.Index(F("project"), F("status"), F("started_ms").desc(), name="trace_by_status"),
+            models.Index(
+                F("project"),
+                F("session_id"),
+                F("started_ms"),
+                name="trace_by_session",
+                condition=Q(session_id__isnull=False),
+            ),
+            models.Index(
+                F("project"),
+                F("prompt_name"),
+                F("prompt_version"),
+                F("started_ms"),
+                name="trace_by_prompt",
+                condition=Q(prompt_name__isnull=False),
+            ),
+            models.Index(fields=["started_ms"], name="trace_by_age"),  # all projects; retention
+        )
+
+    def __str__(self) -> str:
+        return f"{self.trace_id} {self.name}".strip()
+
+
+class TraceText(models.Model):
+    """What the project's content policy let through of a trace (contract 8.2)."""
+
+    trace = models.OneToOneField(Trace, primary_key=True, on_delete=models.CASCADE, related_name="text")
+    input = models.TextField(null=True)
+    output = models.TextField(null=True)
+    put_output = models.TextField(null=True)
+    metadata = models.TextField(null=True)
+
+    def __str__(self) -> str:
+        return f"text of trace {self.trace_id}"
+
+
+class Span(models.Model):
+    """One step of a trace. Ids are unique within their trace (rule T10)."""
+
+    trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="spans", db_index=False)
+    project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)
+    span_id = models.TextField()
+    parent_span_id = models.TextField(null=True)
+    span_type = models.TextField()
+    name = models.TextField()
+    model = models.TextField()  # "" for none
+    provider = models.TextField()
+    started_ms = models.BigIntegerField()
+    ended_ms = models.BigIntegerField(null=True)
+    latency_ms = models.BigIntegerField()
+    ttft_ms = models.BigIntegerField(null=True)
+    status = models.TextField()
+    error_message = models.TextField(null=True)
+    input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    cached_tokens = models.BigIntegerField()  # of the input, read from the provider's cache
+    cache_write_tokens = models.BigIntegerField()  # of the input, written to it
+    reasoning_tokens = models.BigIntegerField()  # of the output
+    cost_micros = models.BigIntegerField()
+    # Who said the cost: the client; our prices; nobody ("": no model or no tokens; "unknown": no price for the model).
+    cost_source = models.CharField(max_length=8)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(name="span_once", fields=["trace", "span_id"]),
+            models.CheckConstraint(
+                name="span_cost_source_known", condition=Q(cost_source__in=["client", "price", "", "unknown"])
+            ),
+        )
+        indexes = (
+            models.Index(fields=["project", "model", "started_ms"], name="span_by_model"),
+            models.Index(fields=["project", "span_type", "started_ms"], name="span_by_type"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.span_id} {self.name}".strip()
+
+
+class SpanText(models.Model):
+    """What the project's content policy let through of a span."""
+
+    span = models.OneToOneField(Span, primary_key=True, on_delete=models.CASCADE, related_name="text")
+    input = models.TextField(null=True)
+    output = models.TextField(null=True)
+    metadata = models.TextField(null=True)
+
+    def __str__(self) -> str:
+        return f"text of span {self.span_id}"

@@ -1,0 +1,1 @@
+"""Questions about traces, one module for each family. None writes."""

@@ -1,0 +1,95 @@
+"""Traces as a list and one by one (contract 8.5.5, 8.5.6)."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from llmtraces.models import Span, Trace, TraceText
+from llmtraces.queries.window import Window
+from projects.access import Reach
+
+# The seven names of contract 8.4, and how the list is ordered under each; unknown ones are `newest`.
+ORDERS = {
+    "newest": F("started_ms").desc(),
+    "oldest": F("started_ms").asc(),
+    "most_expensive": F("cost_micros").desc(),
+    "cost_desc": F("cost_micros").desc(),
+    "slowest": F("latency_ms").desc(nulls_last=True),
+    "latency_desc": F("latency_ms").desc(nulls_last=True),
+    "tokens_desc": F("total_tokens").desc(),
+}
+
+
+@dataclass(frozen=True)
+class TraceFilter:
+    """What the list is narrowed to; empty texts and None narrow nothing."""
+
+    status: str = ""
+    session_id: str = ""
+    user_id: str = ""
+    prompt_name: str = ""
+    prompt_version: str = ""
+    min_cost_micros: int | None = None
+    min_latency_ms: int | None = None
+    has_error: bool = False
+    sort: str = "newest"
+
+
+def trace_list(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
+    """The matching traces of the window in a total order."""
+    rows = window.own(Trace.objects.filter(is_known=True, started_ms__gte=window.since_ms))
+    exact = ("status", "session_id", "user_id", "prompt_name", "prompt_version")
+    rows = rows.filter(**{name: getattr(filters, name) for name in exact if getattr(filters, name)})
+    if filters.min_cost_micros is not None:
+        rows = rows.filter(cost_micros__gte=filters.min_cost_micros)
+    if filters.min_latency_ms is not None:
+        rows = rows.filter(latency_ms__gte=filters.min_latency_ms)
+    if filters.has_error:
+        rows = rows.filter(Q(status="error") | Q(error_count__gt=0))
+    if window.model or window.provider:
+        spans = Span.objects.filter(trace=OuterRef("pk"))
+        spans = spans.filter(model=window.model) if window.model else spans
+        rows = rows.filter(Exists(spans.filter(provider=window.provider) if window.provider else spans))
+    return rows.order_by(ORDERS.get(filters.sort, ORDERS["newest"]), "-id")
+
+
+def find_traces(reach: Reach, trace_id: str) -> list[Trace]:
+    """The reachable traces with this id, one a project at most, the newest first."""
+    rows = Trace.objects.filter(trace_id=trace_id, is_known=True)
+    if reach.project_ids is not None:
+        rows = rows.filter(project_id__in=reach.project_ids)
+    return list(rows.order_by("-started_ms", "-id"))
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is kept of a trace's or span's content; metadata as its value."""
+
+    input: str | None = None
+    output: str | None = None
+    metadata: Any = None
+
+
+def texts_of(trace: Trace) -> Texts:
+    """What is kept of a trace; a PUT's output goes before the posted one."""
+    row = TraceText.objects.filter(trace=trace).first()
+    if row is None:
+        return Texts()
+    output = row.output if row.put_output is None else row.put_output
+    return Texts(row.input, output, json.loads(row.metadata) if row.metadata else None)
+
+
+def spans_with_texts(trace: Trace) -> list[tuple[Span, Texts]]:
+    """The spans of a trace by start, each with what is kept of it."""
+    rows = Span.objects.filter(trace=trace).select_related("text").order_by("started_ms", "id")
+    return [(span, span_texts(span)) for span in rows]
+
+
+def span_texts(span: Span) -> Texts:
+    """What is kept of a span; its text must be loaded."""
+    text = getattr(span, "text", None)
+    if text is None:
+        return Texts()
+    return Texts(text.input, text.output, json.loads(text.metadata) if text.metadata else None)

@@ -1,0 +1,46 @@
+"""The window a question is about: projects, whole hours, and a model and provider if they are named."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+
+from bloop_site.lib.clock import HOUR_MS, hour_of
+from projects.access import Reach
+
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Clock hours up to and with the running one. model, provider: "" narrows nothing."""
+
+    reach: Reach
+    hours: int
+    now_ms: int
+    model: str = ""
+    provider: str = ""
+
+    @property
+    def since_ms(self) -> int:
+        """The start of the first hour: floored, so that no partial hour is lost (contract 8.4)."""
+        return hour_of(self.now_ms - self.hours * HOUR_MS)
+
+    def before(self) -> "Window":
+        """The window of the same length just before this one."""
+        return Window(self.reach, self.hours, self.now_ms - self.hours * HOUR_MS, self.model, self.provider)
+
+    def own(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """The rows of the reachable projects."""
+        return rows if self.reach.project_ids is None else rows.filter(project_id__in=self.reach.project_ids)
+
+    def hourly(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """The rollup rows of the window."""
+        return self.own(rows).filter(hour_ms__gte=self.since_ms, hour_ms__lte=hour_of(self.now_ms))
+
+    def of_model(self, rows: QuerySet[Row], *, model: str = "model", provider: str = "provider") -> QuerySet[Row]:
+        """The rollup rows of the window, of the model and provider if they are named."""
+        rows = self.hourly(rows)
+        if self.model:
+            rows = rows.filter(**{model: self.model})
+        return rows.filter(**{provider: self.provider}) if self.provider else rows

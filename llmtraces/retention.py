@@ -1,0 +1,91 @@
+"""Removes old traces and their rollups, by the cutoff of hourly counts (`projects.retention.Purger`; contract 3.4)."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from llmtraces.models import (
+    DurationHour,
+    PromptHour,
+    SessionHour,
+    Span,
+    SpanText,
+    ToolHour,
+    Trace,
+    TraceHour,
+    TraceText,
+    UsageHour,
+)
+from projects import retention
+from projects.retention import Batch, Cutoffs
+
+OF_TRACES = (SpanText, Span, TraceText, Trace)
+ROLLUPS = (UsageHour, TraceHour, PromptHour, SessionHour, ToolHour, DurationHour)
+Table: TypeAlias = type[SpanText | Span | TraceText | Trace]
+Hours: TypeAlias = type[UsageHour | TraceHour | PromptHour | SessionHour | ToolHour | DurationHour]
+
+
+class OldTraces:
+    """Traces that began before the cutoff, with their spans and texts."""
+
+    tables: Sequence[str] = tuple(f"llmtraces.{model.__name__}" for model in OF_TRACES)
+    words = "traces"
+
+    def count(self, cutoffs: Cutoffs) -> int:
+        """Traces and spans, counted by the index of traces by age."""
+        old = {"started_ms__lt": cutoffs.hourly_ms}
+        spans = Span.objects.filter(trace__started_ms__lt=cutoffs.hourly_ms).count()
+        return Trace.objects.filter(**old).count() + spans
+
+    def find(self, cutoffs: Cutoffs, *, place: None, limit: int) -> Batch | None:
+        """What hangs on the oldest traces, table by table; the traces when nothing hangs on them any more."""
+        old = Trace.objects.filter(started_ms__lt=cutoffs.hourly_ms).order_by("started_ms", "pk")
+        traces = list(old.values_list("pk", flat=True)[: max(1, limit // 4)])
+        if not traces:
+            return None
+        hanging: list[tuple[Table, dict[str, Any]]] = [
+            (SpanText, {"span__trace__in": traces}),
+            (Span, {"trace__in": traces}),
+            (TraceText, {"trace__in": traces}),
+        ]
+        for model, condition in hanging:
+            ids = list(model.objects.filter(**condition).values_list("pk", flat=True)[:limit])
+            if ids:
+                return Batch((model, ids))
+        return Batch((Trace, traces))
+
+    def remove(self, rows: tuple[Table, list[int]]) -> int:
+        """Texts go with what they are of; they are not counted."""
+        model, ids = rows
+        removed = int(model.objects.filter(pk__in=ids).delete()[0])
+        return 0 if model in (SpanText, TraceText) else removed
+
+
+class OldRollups:
+    """Hours of every rollup before the cutoff."""
+
+    tables: Sequence[str] = tuple(f"llmtraces.{model.__name__}" for model in ROLLUPS)
+    words = "hourly counts of traces"
+
+    def count(self, cutoffs: Cutoffs) -> int:
+        """Counted in the indexes by age."""
+        return sum(model.objects.filter(hour_ms__lt=cutoffs.hourly_ms).count() for model in ROLLUPS)
+
+    def find(self, cutoffs: Cutoffs, *, place: None, limit: int) -> Batch | None:
+        """The oldest of the first table that has some."""
+        for model in ROLLUPS:
+            old = model.objects.filter(hour_ms__lt=cutoffs.hourly_ms).order_by("hour_ms")
+            ids = list(old.values_list("pk", flat=True)[:limit])
+            if ids:
+                return Batch((model, ids))
+        return None
+
+    def remove(self, rows: tuple[Hours, list[int]]) -> int:
+        """Nothing points to a rollup."""
+        model, ids = rows
+        return model.objects.filter(pk__in=ids).delete()[0]
+
+
+def register() -> None:
+    """Take part in every pass; called once, in AppConfig.ready."""
+    retention.register("traces", OldTraces())
+    retention.register("trace_rollups", OldRollups())
