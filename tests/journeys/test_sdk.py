@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from tests.journeys.server import Server
+from tests.journeys.server import Server, wait_until
 
 pytestmark = pytest.mark.journey
 
@@ -29,6 +29,18 @@ client = BloopClient(sys.argv[1], sys.argv[2])
 for number in range(100):
     client.capture(sys.argv[3], f"failure number {number}")
 client.close()
+"""
+TRACE = """
+import sys
+import time
+from bloop import BloopClient
+
+with BloopClient(sys.argv[1], sys.argv[2]) as client:
+    with client.trace(name="chat", trace_id=sys.argv[3], session_id="cart-7") as trace:
+        with trace.span(name="answer", model="gpt-4o", provider="openai") as span:
+            span.set_tokens(500, 100)
+    client.flush()
+    time.sleep(2)  # it sends from a thread that ends with the program
 """
 
 
@@ -66,3 +78,16 @@ def test_a_burst_of_a_hundred_from_the_published_sdk_is_counted_whole(shared_ser
 
     found = shared_server.wait_for(name, count=100)
     assert (found["release"], found["source"]) == ("unknown", "python")
+
+
+def test_a_trace_of_the_published_sdk_is_stored_priced_and_rolled_up(shared_server: Server):
+    name = uuid.uuid4().hex
+
+    run_program(TRACE, shared_server, name)
+
+    def stored(column: str) -> object:
+        return shared_server.home.query(f"SELECT {column} FROM llmtraces_trace WHERE trace_id = '{name}'")
+
+    wait_until(lambda: stored("count(*)"), what="the trace is stored")
+    assert (stored("total_tokens"), stored("cost_micros"), stored("session_id")) == (600, 2250, "cart-7")
+    assert shared_server.home.manage_json("verify_rollups") == {"differences": []}
