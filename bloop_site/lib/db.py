@@ -19,7 +19,7 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 MAX_PARAMETERS = 30_000  # SQLite takes 32,766 in a statement, PostgreSQL 65,535
 DEADLOCK = "40P01"  # PostgreSQL's code for it
-ATTEMPTS = 4
+ATTEMPTS = 6
 
 
 def skip_locked(rows: QuerySet[Row]) -> QuerySet[Row]:
@@ -168,7 +168,7 @@ def give_back(*, pages: int, seconds: float) -> int:
 
 
 def survives_deadlock(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Run the transaction that `work` is again when PostgreSQL ended it to break a circle of waiting; 4 times at most.
+    """Run the transaction that `work` is again when PostgreSQL ended it to break a circle of waiting; 6 times at most.
 
     Inside another transaction, which is lost with it, the error goes on to whoever began that one. SQLite has one
     writer, so no circles.

@@ -3,6 +3,7 @@
 Of merged issues the one that shows the others owns the status; the rows of the others follow.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -166,9 +167,18 @@ def undo_locked(changes: Sequence[Transition], *, made: Made) -> list[Transition
     Transition.objects.filter(pk__in=undos).update(undone=True)
     holding = turn_over([change.issue_id for change in changes])
     issues = [as_before(change, holding.get(change.issue_id)) for change in changes]
-    Issue.objects.bulk_update(issues, Standing._fields)
+    save(issues)
     follow(issues)
     return new
+
+
+def save(issues: Iterable[Issue]) -> None:
+    """Write how these issues stand, in a statement for each standing: what was changed together stood much alike."""
+    alike = defaultdict[Standing, list[int]](list)
+    for issue in issues:
+        alike[standing_of(issue)].append(issue.pk)
+    for standing, ids in alike.items():
+        Issue.objects.filter(pk__in=ids).update(**standing._asdict())
 
 
 def turn_over(issue_ids: Sequence[int]) -> dict[int, Transition]:

@@ -1,5 +1,6 @@
 """Merging issues by hand and taking merges apart: counts exact, fingerprints right, whatever comes meanwhile."""
 
+import time
 from typing import Any
 
 import pytest
@@ -374,6 +375,7 @@ def test_merges_undos_changes_and_flushes_at_the_same_moment_leave_everything_ex
     def flush() -> None:
         for step in range(12):
             fold(shop, T + step, names[step % 3 :])
+            time.sleep(0.02)  # a real one has the next batch to read
 
     def merge_and_undo() -> None:
         for step in range(6):
