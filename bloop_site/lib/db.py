@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Func, Model, QuerySet
+from django.db.models import BooleanField, F, Func, Model, QuerySet
 from django.db.models.functions import Substr
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -92,6 +92,43 @@ class Beginning(Substr):
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
         column, parameters = compiler.compile(self.source_expressions[0])
         return f"SUBSTR({column}, 1, {int(self.length)})", parameters
+
+
+class IdAmong(Func):
+    """Whether a column is among the ids that any of some queries select. Every value in those is a parameter.
+
+    On SQLite all ids become one set, and each row is looked up in it: so neither many ids nor few cost much. PostgreSQL
+    knows how many there will be, but of a union it does not: there, one EXISTS for each query lets it choose between
+    such a set and a look into an index for each row, which ends early where most rows match.
+    """
+
+    output_field = BooleanField()
+
+    def __init__(self, column: F, parts: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+        super().__init__(column)
+        self.parts = tuple(parts)
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, Any]:
+        column, _none = compiler.compile(self.source_expressions[0])
+        # The plus keeps SQLite from reading row by row of the set instead, in no order.
+        return f"+{column} IN ({' UNION ALL '.join(sql for sql, _ in self.parts)})", self.parameters
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, Any]:
+        column, _none = compiler.compile(self.source_expressions[0])
+        each = (f"EXISTS (SELECT 1 FROM ({sql}) found (id) WHERE found.id = {column})" for sql, _ in self.parts)  # noqa: S608
+        return f"({' OR '.join(each)})", self.parameters
+
+    @property
+    def parameters(self) -> list[Any]:
+        return [value for _, values in self.parts for value in values]
+
+
+def in_order_of(column: str) -> str:
+    """What makes SQLite read along the unique index that begins with a column, not another one that has all it needs.
+
+    A set of ids grows at its end then, which is three times as fast.
+    """
+    return f" GROUP BY {column}" if connection.vendor == "sqlite" else ""
 
 
 def begins_with(column: str, beginning: str) -> tuple[str, str]:

@@ -123,11 +123,10 @@ def filtered_issues(reach: Reach, filters: IssueFilter) -> QuerySet[Issue]:
     issues = issues_in(reach).filter(matching(replace(filters, route="")))
     if filters.status:
         issues = issues.filter(status=filters.status)
-    issues = issues.alias(own_id=Unindexed(F("pk")))
     if filters.text:
-        issues = issues.filter(own_id__in=search.ids_matching(filters.text))
+        issues = issues.filter(search.found_by(filters.text))
     if filters.release or filters.environment:
-        issues = issues.filter(own_id__in=search.ids_in(release=filters.release, environment=filters.environment))
+        issues = issues.filter(search.happened_in(release=filters.release, environment=filters.environment))
     if filters.route:
         # SQLite would put the constant into the key as well, and then not know its index again.
         issues = issues.alias(key=Beginning("route", ROUTE_KEY), whole=Unindexed(F("route")))

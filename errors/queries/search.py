@@ -1,16 +1,15 @@
-"""Which issues a text finds, and which happened in a place: each as SQL for the ids of issues that are shown.
+"""Which issues a text finds, and which happened in a place: each as a condition on the ids of issues that are shown.
 
 An issue that is merged into another is found in the one that shows it (errors.queries.groups). The SQL is the same for
 both databases, but for the full text itself (bloop_site.lib.db); what differs is written by hand for SQLite, which
 guesses without statistics: what it reads first, and along which index.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
-from django.db.models.expressions import RawSQL
+from django.db.models import F
 
-from bloop_site.lib.db import begins_with, with_words
+from bloop_site.lib.db import IdAmong, begins_with, in_order_of, with_words
 from errors.models import Release
 from errors.search_words import query_words
 
@@ -26,13 +25,11 @@ MERGED_WORDS = (
     " WHERE merged.merged_into_id IS NOT NULL AND words.issue_id = merged.id AND "
 )
 NAMED = "SELECT COALESCE(merged_into_id, id) FROM errors_issue WHERE fingerprint = %s"
-# Along the unique index, in the order of issues: so the set that is made of it grows at its end.
-IN_ORDER = " GROUP BY issue_id"
-Part = tuple[str, Sequence[Any]]
+Part = tuple[str, tuple[Any, ...]]
 
 
-def ids_matching(text: str) -> RawSQL:
-    """The issues a text finds, as a subquery of ids; some may stand twice in it, or be merged. Asks for releases.
+def found_by(text: str) -> IdAmong:
+    """Whether a text finds an issue, as a condition for `filter`. Asks for the releases it may mean.
 
     Found are those in which each word of the text begins some word of type, message, route, screen or stack; those of
     a release whose name begins with the text; and the one with this fingerprint.
@@ -43,31 +40,28 @@ def ids_matching(text: str) -> RawSQL:
         parts.append(with_words(table="errors_searchwords", key="issue_id", words=words))
         # Read one by one: asking the index a second time would cost more.
         each = " AND ".join(["(' ' || words.words) LIKE %s"] * len(words))
-        parts.append((MERGED_WORDS + each, [f"% {word}%" for word in words]))
-    return either(parts)
+        parts.append((MERGED_WORDS + each, tuple(f"% {word}%" for word in words)))
+    return IdAmong(F("pk"), parts)
 
 
 def in_releases(beginning: str) -> list[Part]:
     """The issues of releases whose names begin so, in whatever case."""
-    names = list(Release.objects.filter(name__istartswith=beginning).values_list("name", flat=True).distinct())
+    names = tuple(Release.objects.filter(name__istartswith=beginning).values_list("name", flat=True).distinct())
     if not names:
         return []
     if len(names) <= MANY:
         some = f"place.release IN ({', '.join(['%s'] * len(names))})"
         return [(PLACES + some, names), (MERGED_PLACES + some, names)]
     condition, pattern = begins_with("place.release", beginning)
-    return [(PLACES + condition + IN_ORDER, [pattern]), (MERGED_PLACES + condition, [pattern])]
+    return [
+        (PLACES + condition + in_order_of("issue_id"), (pattern,)),
+        (MERGED_PLACES + condition, (pattern,)),
+    ]
 
 
-def ids_in(*, release: str, environment: str) -> RawSQL:
-    """The issues that happened in a release, an environment, or that release in that environment, as `ids_matching`."""
+def happened_in(*, release: str, environment: str) -> IdAmong:
+    """Whether an issue happened in a release, an environment, or that release in that environment; as `found_by`."""
     named = {column: name for column, name in (("release", release), ("environment", environment)) if name}
     condition = " AND ".join(f"place.{column} = %s" for column in named)
-    own = condition if release else condition + IN_ORDER
-    return either([(PLACES + own, tuple(named.values())), (MERGED_PLACES + condition, tuple(named.values()))])
-
-
-def either(parts: Sequence[Part]) -> RawSQL:
-    """What any of the queries selects. Every value in them is a parameter."""
-    sql = " UNION ALL ".join(sql for sql, _ in parts)
-    return RawSQL(sql, [value for _, values in parts for value in values])  # noqa: S611
+    own, values = condition if release else condition + in_order_of("issue_id"), tuple(named.values())
+    return IdAmong(F("pk"), [(PLACES + own, values), (MERGED_PLACES + condition, values)])
