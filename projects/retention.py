@@ -144,13 +144,14 @@ class Search:
             if batch is not None:
                 self.place = batch.place
                 return Found(self.asked, batch.rows)
-            self.skip()
+            self.drop(self.asked)
         return None
 
-    def skip(self) -> None:
-        """Ask whose turn it is no more."""
-        del self.left[0]
-        self.place = None
+    def drop(self, name: str) -> None:
+        """Ask this one no more."""
+        if name == self.asked:
+            self.place = None
+        self.left.remove(name)
 
 
 class OldRuns:

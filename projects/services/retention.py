@@ -137,7 +137,7 @@ def note_total(work: Work) -> None:
             total += retention.purgers()[name].count(work.search.cutoffs)
         except Exception as error:  # noqa: BLE001  whatever it is, the others go on
             note_failure(work, name, error)
-            work.search.left.remove(name)
+            work.search.drop(name)
     with write_turn, transaction.atomic():
         claim(work)
         PurgeRun.objects.filter(pk=work.run_id).update(rows_total=total)
@@ -163,7 +163,7 @@ def try_to_remove(work: Work) -> None:
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, the others go on
         note_failure(work, work.search.asked, error)
-        work.search.skip()
+        work.search.drop(work.search.asked)
 
 
 def spend(work: Work, write: Callable[[], None]) -> None:
@@ -192,6 +192,7 @@ def rows_are_done(work: Work) -> None:
     with write_turn, transaction.atomic():
         claim(work)
         PurgeRun.objects.filter(pk=work.run_id).update(rows_total=F("rows_removed"))
+    work.pace = Pace()
 
 
 def return_some_space(work: Work) -> bool:

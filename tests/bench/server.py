@@ -28,7 +28,10 @@ DRAIN_SECONDS = 300
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """A default deployment whose data is in `folder`; nothing is tuned, only the rate limit is out of the way."""
+    """A default deployment whose data is in `folder`; untuned: only what would refuse or purge is out of the way.
+
+    A worker purges when it starts: rows that are filled in with a past must still be there when they are measured.
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("BLOOP_", "DATABASE_", "REDIS_"))}
     return {
         **ours,
@@ -36,6 +39,7 @@ def environment(folder: Path) -> dict[str, str]:
         "BLOOP__AUTH__HMAC_SECRET": KEY,
         "BLOOP__RATE_LIMIT__PER_SECOND": "1000000",
         "BLOOP__RATE_LIMIT__BURST_SIZE": "1000000",
+        "BLOOP__RETENTION__RAW_EVENTS_DAYS": "3650",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
