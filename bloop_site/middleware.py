@@ -145,7 +145,7 @@ class BodyLimitMiddleware:
         limit = body_limit(request.path_info)
         if content_length(request) <= limit:
             return self.get_response(request)
-        if is_api(request):
+        if is_api(request) or request.content_type == "application/json":
             return error_response(f"body exceeds {limit} bytes", status=413)
         return render(request, "413.html", status=413)
 

@@ -89,7 +89,8 @@ def test_a_chunked_body_that_never_ends_is_refused_at_the_largest_limit(shared_s
         + b"x" * (limit + 1),
     )
 
-    assert answer == f'413 {{"error": "body exceeds {limit} bytes"}}'.encode()
+    status, _, body = answer.partition(b" ")
+    assert (status, json.loads(body)) == (b"413", {"error": f"body exceeds {limit} bytes"})
 
 
 def test_a_body_that_breaks_off_is_not_taken(shared_server: Server, name: str):

@@ -62,7 +62,7 @@ def test_a_team_of_two_sets_itself_up_from_an_empty_database(empty_home: Home):
 
 def make_project(page: Page, name: str) -> str:
     """Make a project by the settings. Returns the key as the page shows it."""
-    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("link", name="Settings", exact=True).click()
     page.get_by_role("navigation", name="Settings").get_by_role("link", name="Projects").click()
     page.get_by_text("New project").click()
     page.get_by_label("Name", exact=True).fill(name)
