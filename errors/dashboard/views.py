@@ -137,6 +137,8 @@ def results_context(
         "work": shown_work(request, now=now),
         "show_project": not query.get("project"),
         "project_slug": query.get("project", ""),
+        # The frame around a page, and words in it, are those of the address.
+        "project_query": with_query(QueryDict(), project=query.get("project")).rstrip("?"),
     }
 
 
