@@ -134,12 +134,14 @@ def remove_passkey(
 def use_passkey(*, passkey: Passkey, signed: Assertion, now: datetime, address: str) -> bool:
     """Note that the passkey signed with this counter. Returns whether it may: a counter that does not grow is a copy's.
 
-    Of two with the same counter at once, one passes: the update is conditional. Authenticators without a counter
-    always send 0. Writes the passkey, or the audit entry of a refusal.
+    Of two with the same counter at once, one passes: the update is conditional, on columns of its own table (over a
+    join, PostgreSQL asks the condition of the row as it was before the other's update). Authenticators without a
+    counter always send 0. Writes the passkey, or the audit entry of a refusal.
     """
     sign_count = signed.sign_count
     rising = {"sign_count__lt": sign_count} if sign_count else {"sign_count": 0}
-    usable = Passkey.objects.filter(pk=passkey.pk, confirmed=True, user__is_active=True, **rising)
+    active = User.objects.filter(pk=passkey.user_id, is_active=True)
+    usable = Passkey.objects.filter(pk=passkey.pk, confirmed=True, user__in=active, **rising)
     if usable.update(sign_count=sign_count, last_used_at=now, is_synced=signed.is_synced):
         return True
     stored = Passkey.objects.filter(pk=passkey.pk).values_list("sign_count", flat=True).first()

@@ -1,23 +1,27 @@
 """Two at once, in real threads on a shared database: one first admin, one use of whatever works once."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 
 from accounts.audit import Actor
 from accounts.models import AuditEntry, Invite, Passkey, Role, Session, User
+from accounts.passkeys import Assertion
 from accounts.services.invites import issue_invite
 from accounts.services.links import issue_login_link
-from accounts.services.passkeys import LastWayIn, remove_passkey
+from accounts.services.passkeys import LastWayIn, remove_passkey, use_passkey
 from accounts.services.recovery import digest, make_recovery_codes, use_recovery_code
 from tests.accounts.ceremony import answer_of, finish, give_passkey, is_signed_in, start
 from tests.authenticator import Authenticator
 from tests.factories import make_admin, make_user
+from tests.ingest.conftest import await_a_waiter
 
 Together = Callable[[Sequence[Callable[[], Any]]], list[Any]]
 pytestmark = pytest.mark.usefixtures("shared_database", "unhurried")
@@ -104,6 +108,27 @@ def test_of_two_with_one_counter_value_one_signs_in(together: Together):
     assert sum(is_signed_in(client) for client in clients) == 1
     assert AuditEntry.objects.filter(action="passkey_refused").count() == RACERS - 1
     assert Passkey.objects.get().sign_count == 2
+
+
+@pytest.mark.postgres
+def test_a_counter_that_another_sign_in_is_about_to_commit_is_refused(together: Together):
+    ann, device = make_admin(username="ann"), Authenticator()
+    passkey, has_used = give_passkey(ann, device), threading.Event()
+    signed = Assertion(credential_id=passkey.credential_id, sign_count=2, is_synced=False, user_handle=None)
+
+    def first() -> bool:
+        with transaction.atomic():
+            used = use_passkey(passkey=passkey, signed=signed, now=timezone.now(), address="")
+            has_used.set()
+            await_a_waiter()
+        return used
+
+    def second() -> bool:
+        has_used.wait(20)
+        return use_passkey(passkey=passkey, signed=signed, now=timezone.now(), address="")
+
+    assert together([first, second]) == [True, False]
+    assert AuditEntry.objects.filter(action="passkey_refused").count() == 1
 
 
 def test_of_two_requests_with_one_answer_one_signs_in(together: Together):

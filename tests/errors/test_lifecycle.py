@@ -1,7 +1,6 @@
 """Changes with an end, taking them back, and two who act at once (contract 3.2; seed "Error Lifecycle")."""
 
 import threading
-import time
 from itertools import pairwise
 from typing import Any
 
@@ -29,7 +28,7 @@ from errors.services.status import (
 from errors.statuses import Change
 from projects.services.projects import NewProject
 from tests.factories import event_json, make_issue, make_token, make_user, record
-from tests.ingest.conftest import at_once
+from tests.ingest.conftest import at_once, await_a_waiter
 
 T = 1_760_000_000_000 - 1_760_000_000_000 % HOUR_MS
 NOBODY = Actor(user_id=None)
@@ -297,22 +296,13 @@ def test_a_change_that_meets_a_flush_in_a_circle_is_made_all_the_same(shared_dat
     merge_issues(into_id=shown.pk, issue_ids=[merged.pk], actor=NOBODY, now_ms=T)
     has_merged = threading.Event()
 
-    def waits_for_us() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            return bool(cursor.fetchone()[0])
-
     def flush() -> None:
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL deadlock_timeout = '20s'")  # so the other is ended
             Issue.objects.filter(pk=merged.pk).update(message="has it")
             has_merged.set()
-            until = time.monotonic() + 20
-            while not waits_for_us() and time.monotonic() < until:
-                time.sleep(0.01)
+            await_a_waiter()
             Issue.objects.filter(pk=shown.pk).update(message="and this one")
 
     def change() -> Any:

@@ -1,6 +1,7 @@
 """A database that threads share, the lane with and without its thread, and what goes over its wire."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -63,6 +64,19 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     for thread in threads:
         thread.join(timeout=60)
     return results
+
+
+def await_a_waiter(*, seconds: float = 20) -> None:
+    """Return once another connection to this PostgreSQL database waits for a lock, or after so many seconds."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
 
 
 @pytest.fixture
