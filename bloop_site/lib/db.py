@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -94,6 +94,21 @@ class Beginning(Substr):
         return f"SUBSTR({column}, 1, {int(self.length)})", parameters
 
 
+class Found(NamedTuple):
+    """Some ids, as SQL. each: the same asked of one id, `{id}` in it; without it, one is looked up among the ids."""
+
+    ids: str
+    values: tuple[Any, ...]
+    each: str = ""
+    each_values: tuple[Any, ...] = ()
+
+    def of(self, column: str) -> tuple[str, tuple[Any, ...]]:
+        """SQL that says whether the id in a column is found, and its parameters."""
+        if self.each:
+            return self.each.format(id=column), self.each_values
+        return f"{column} IN ({self.ids})", self.values
+
+
 class IdAmong(Func):
     """Whether a column is among the ids that any of some queries select. Every value in those is a parameter.
 
@@ -104,23 +119,123 @@ class IdAmong(Func):
 
     output_field = BooleanField()
 
-    def __init__(self, column: F, parts: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+    def __init__(self, column: F, parts: Sequence[Found]) -> None:
         super().__init__(column)
         self.parts = tuple(parts)
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, Any]:
         column, _none = compiler.compile(self.source_expressions[0])
-        # The plus keeps SQLite from reading row by row of the set instead, in no order.
-        return f"+{column} IN ({' UNION ALL '.join(sql for sql, _ in self.parts)})", self.parameters
+        return self.in_set(column)
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, Any]:
         column, _none = compiler.compile(self.source_expressions[0])
-        each = (f"EXISTS (SELECT 1 FROM ({sql}) found (id) WHERE found.id = {column})" for sql, _ in self.parts)  # noqa: S608
+        return self.in_any(column)
+
+    def in_any(self, column: str) -> tuple[str, list[Any]]:
+        """The column looked for in each query by itself."""
+        each = (f"EXISTS (SELECT 1 FROM ({part.ids}) found (id) WHERE found.id = {column})" for part in self.parts)  # noqa: S608
         return f"({' OR '.join(each)})", self.parameters
+
+    def in_set(self, column: str) -> tuple[str, list[Any]]:
+        """The column looked up in the set of all ids."""
+        # The plus keeps SQLite from reading row by row of the set instead, in no order.
+        return f"+{column} IN ({' UNION ALL '.join(part.ids for part in self.parts)})", self.parameters
+
+    def one_by_one(self, column: str) -> tuple[str, list[Any]]:
+        """The column's row asked by itself, without a set."""
+        return any_of([part.of(column) for part in self.parts])
 
     @property
     def parameters(self) -> list[Any]:
-        return [value for _, values in self.parts for value in values]
+        return [value for part in self.parts for value in part.values]
+
+
+GLANCE = 100  # rows that tell whether a longer look may find enough
+
+
+class AmongAll(Func):
+    """Whether a column is among the ids of each of some IdAmong, for a list that is read in order and ends early.
+
+    On SQLite, which has no statistics of words, the beginning of the list says what is cheapest: when it has enough
+    matches for all that is shown, or is the whole list, each row is asked by itself; else sets are made, and of those
+    after the first only one by one when the first is small. PostgreSQL chooses for itself.
+
+    near: the ids of the list without these conditions; look: how many of them are its beginning; enough: how many
+    matches are shown at most.
+    """
+
+    output_field = BooleanField()
+
+    def __init__(
+        self, column: F, conditions: Sequence[IdAmong], *, near: QuerySet[Any, Any], look: int, enough: int
+    ) -> None:
+        super().__init__(column)
+        self.conditions = tuple(conditions)
+        self.near = near[:look]
+        self.look, self.enough = look, enough
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, Any]:
+        column, _none = compiler.compile(self.source_expressions[0])
+        each = [condition.in_any(column) for condition in self.conditions]
+        return " AND ".join(sql for sql, _ in each), [value for _, values in each for value in values]
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, Any]:
+        column, _none = compiler.compile(self.source_expressions[0])
+        near, near_values = self.near.query.sql_with_params()
+        glance, glance_values = self.hits(GLANCE)
+        look, look_values = self.hits(self.look)
+        each, each_values = self.one_by_one(column)
+        sets, set_values = self.in_sets(column)
+        sql = (
+            f"CASE WHEN (SELECT COUNT(*) FROM ({near})) < {self.look} THEN {each}"  # noqa: S608  our own SQL
+            f" WHEN ({glance}) < {GLANCE * self.enough // self.look} THEN {sets}"
+            f" WHEN ({look}) > {self.enough} THEN {each} ELSE {sets} END"
+        )
+        return sql, [*near_values, *each_values, *glance_values, *set_values, *look_values, *each_values, *set_values]
+
+    def hits(self, rows: int) -> tuple[str, list[Any]]:
+        """How many of the first so many rows match."""
+        near, near_values = self.near[:rows].query.sql_with_params()
+        hit, hit_values = self.one_by_one("near.id")
+        sql = f"SELECT SUM(hit) FROM (WITH near (id) AS ({near}) SELECT {hit} AS hit FROM near)"  # noqa: S608
+        return sql, [*near_values, *hit_values]
+
+    def one_by_one(self, column: str) -> tuple[str, list[Any]]:
+        """Every condition, without sets."""
+        return all_of([condition.one_by_one(column) for condition in self.conditions])
+
+    def in_sets(self, column: str) -> tuple[str, list[Any]]:
+        """The first condition as a set; the others as sets, or row by row when the first leaves few rows."""
+        first, *others = self.conditions
+        made = [first.in_set(column)]
+        ids = " UNION ALL ".join(part.ids for part in first.parts)
+        few = f"SELECT COUNT(*) <= {self.look} FROM (SELECT 1 FROM ({ids}) LIMIT {self.look + 1})"  # noqa: S608
+        for condition in others:
+            each, each_values = condition.one_by_one(column)
+            whole, values = condition.in_set(column)
+            made.append((f"CASE WHEN ({few}) THEN {each} ELSE {whole} END", [*first.parameters, *each_values, *values]))
+        return all_of(made)
+
+
+Piece = tuple[str, Sequence[Any]]  # SQL and its parameters
+
+
+def all_of(pieces: Sequence[Piece]) -> tuple[str, list[Any]]:
+    """Whether all pieces are true. SQLite asks every operand of an AND whose value it wants, but ends a CASE early."""
+    *earlier, (sql, values) = pieces
+    values = list(values)
+    for before, before_values in reversed(earlier):
+        sql, values = f"CASE WHEN {before} THEN {sql} ELSE 0 END", [*before_values, *values]
+    return sql, values
+
+
+def any_of(pieces: Sequence[Piece]) -> tuple[str, list[Any]]:
+    """Whether any piece is true; as `all_of`."""
+    *earlier, (sql, values) = pieces
+    values = list(values)
+    for before, before_values in reversed(earlier):
+        sql, values = f"CASE WHEN {before} THEN 1 ELSE {sql} END", [*before_values, *values]
+    return sql, values
 
 
 def in_order_of(column: str) -> str:

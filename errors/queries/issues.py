@@ -8,7 +8,7 @@ from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from bloop_site.lib.clock import HOUR_MS
-from bloop_site.lib.db import Beginning, Unindexed
+from bloop_site.lib.db import AmongAll, Beginning, IdAmong, Unindexed
 from bloop_site.lib.pagination import Page, page_of
 from errors.highlights import Piece
 from errors.models import Aggregate, HourlyCount, Issue
@@ -21,6 +21,7 @@ from projects.access import Reach
 SPARK_HOURS = 24
 MAX_NAMES = 50
 MOST_LISTED = 2_000
+LOOK = 2_500  # issues at the beginning of a list that tell whether most match
 SORTS = {"last_seen": "last_seen_ms", "first_seen": "first_seen_ms", "total_count": "total_count"}
 
 
@@ -120,18 +121,42 @@ def filtered_issues(reach: Reach, filters: IssueFilter) -> QuerySet[Issue]:
     On SQLite the matching ids become a set that each issue, read from an index in the order asked for, is looked up
     in: so even a place or word that all issues share costs little. PostgreSQL chooses by its statistics.
     """
+    issues = plainly_filtered(reach, filters)
+    for condition in by_index(filters):
+        issues = issues.filter(condition)
+    return issues
+
+
+def first_issues(reach: Reach, filters: IssueFilter) -> QuerySet[Issue]:
+    """The matching issues in the order asked for, of which no more than the first 2,001 are read."""
+    issues = in_order(plainly_filtered(reach, filters), filters)
+    conditions = by_index(filters)
+    if not conditions:
+        return issues
+    near = issues.values_list("pk", flat=True)
+    return issues.filter(AmongAll(F("pk"), conditions, near=near, look=LOOK, enough=MOST_LISTED))
+
+
+def plainly_filtered(reach: Reach, filters: IssueFilter) -> QuerySet[Issue]:
+    """Those that match by their own columns."""
     issues = issues_in(reach).filter(matching(replace(filters, route="")))
     if filters.status:
         issues = issues.filter(status=filters.status)
-    if filters.text:
-        issues = issues.filter(search.found_by(filters.text))
-    if filters.release or filters.environment:
-        issues = issues.filter(search.happened_in(release=filters.release, environment=filters.environment))
     if filters.route:
         # SQLite would put the constant into the key as well, and then not know its index again.
         issues = issues.alias(key=Beginning("route", ROUTE_KEY), whole=Unindexed(F("route")))
         issues = issues.filter(key=filters.route[:ROUTE_KEY], whole=filters.route)
     return issues
+
+
+def by_index(filters: IssueFilter) -> list[IdAmong]:
+    """The conditions on what stands in other tables; what mostly leaves the fewest first."""
+    conditions = []
+    if filters.release or filters.environment:
+        conditions.append(search.happened_in(release=filters.release, environment=filters.environment))
+    if filters.text:
+        conditions.append(search.found_by(filters.text))
+    return conditions
 
 
 def matching(filters: IssueFilter) -> Q:
@@ -162,7 +187,7 @@ def issue_page(reach: Reach, filters: IssueFilter, *, wanted: str | None, size: 
 
     wanted: the page number as the query string has it.
     """
-    issues = in_order(filtered_issues(reach, filters), filters)
+    issues = first_issues(reach, filters)
     page, ids = (narrow_page if filters.is_narrow else whole_page)(issues, wanted=wanted, size=size)
     column = SORTS[filters.sort]
     found = Issue.objects.filter(pk__in=ids).select_related("project")

@@ -5,11 +5,9 @@ both databases, but for the full text itself (bloop_site.lib.db); what differs i
 guesses without statistics: what it reads first, and along which index.
 """
 
-from typing import Any
-
 from django.db.models import F
 
-from bloop_site.lib.db import IdAmong, begins_with, in_order_of, with_words
+from bloop_site.lib.db import Found, IdAmong, begins_with, in_order_of, with_words
 from errors.models import Release
 from errors.search_words import query_words
 
@@ -25,7 +23,8 @@ MERGED_WORDS = (
     " WHERE merged.merged_into_id IS NOT NULL AND words.issue_id = merged.id AND "
 )
 NAMED = "SELECT COALESCE(merged_into_id, id) FROM errors_issue WHERE fingerprint = %s"
-Part = tuple[str, tuple[Any, ...]]
+OF_ONE = "EXISTS (SELECT 1 FROM errors_aggregate place WHERE place.issue_id = {id} AND "
+WORDS_OF_ONE = "EXISTS (SELECT 1 FROM errors_searchwords words WHERE words.issue_id = {id} AND "
 
 
 def found_by(text: str) -> IdAmong:
@@ -35,27 +34,28 @@ def found_by(text: str) -> IdAmong:
     a release whose name begins with the text; and the one with this fingerprint.
     """
     words, name = query_words(text), text.strip()
-    parts: list[Part] = [(NAMED, (name,)), *in_releases(name)]
+    parts = [Found(NAMED, (name,)), *in_releases(name)]
     if words:
-        parts.append(with_words(table="errors_searchwords", key="issue_id", words=words))
-        # Read one by one: asking the index a second time would cost more.
+        # Of few issues, asking the index a second time would cost more.
         each = " AND ".join(["(' ' || words.words) LIKE %s"] * len(words))
-        parts.append((MERGED_WORDS + each, tuple(f"% {word}%" for word in words)))
+        patterns = tuple(f"% {word}%" for word in words)
+        ids, values = with_words(table="errors_searchwords", key="issue_id", words=words)
+        parts += [Found(ids, values, f"{WORDS_OF_ONE}{each})", patterns), Found(MERGED_WORDS + each, patterns)]
     return IdAmong(F("pk"), parts)
 
 
-def in_releases(beginning: str) -> list[Part]:
+def in_releases(beginning: str) -> list[Found]:
     """The issues of releases whose names begin so, in whatever case."""
     names = tuple(Release.objects.filter(name__istartswith=beginning).values_list("name", flat=True).distinct())
     if not names:
         return []
     if len(names) <= MANY:
         some = f"place.release IN ({', '.join(['%s'] * len(names))})"
-        return [(PLACES + some, names), (MERGED_PLACES + some, names)]
+        return [Found(PLACES + some, names, f"{OF_ONE}{some})", names), Found(MERGED_PLACES + some, names)]
     condition, pattern = begins_with("place.release", beginning)
     return [
-        (PLACES + condition + in_order_of("issue_id"), (pattern,)),
-        (MERGED_PLACES + condition, (pattern,)),
+        Found(PLACES + condition + in_order_of("issue_id"), (pattern,), f"{OF_ONE}{condition})", (pattern,)),
+        Found(MERGED_PLACES + condition, (pattern,)),
     ]
 
 
@@ -64,4 +64,7 @@ def happened_in(*, release: str, environment: str) -> IdAmong:
     named = {column: name for column, name in (("release", release), ("environment", environment)) if name}
     condition = " AND ".join(f"place.{column} = %s" for column in named)
     own, values = condition if release else condition + in_order_of("issue_id"), tuple(named.values())
-    return IdAmong(F("pk"), [(PLACES + own, values), (MERGED_PLACES + condition, values)])
+    return IdAmong(
+        F("pk"),
+        [Found(PLACES + own, values, f"{OF_ONE}{condition})", values), Found(MERGED_PLACES + condition, values)],
+    )
