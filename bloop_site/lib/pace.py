@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bloop_site.lib.db import copy_back
 
 # A chunk's transaction should take about this long: it holds SQLite's write lock, for which ingest waits.
-CHUNK_SECONDS = 0.02
+CHUNK_SECONDS = 0.015
 MIN_ROWS, FIRST_ROWS, MAX_ROWS = 10, 100, 400  # the most, because rows of the next table may cost more
 MAX_REST_SECONDS = 0.1
 CHUNKS_A_COPY = 16

@@ -174,7 +174,15 @@ def spend(work: Work, write: Callable[[], None]) -> None:
             write()
         took = time.perf_counter() - started
     work.turns += 1
-    work.long_turns += took > LONG_SECONDS
+    if took > LONG_SECONDS:
+        work.long_turns += 1
+        log.info(
+            "purge_turn_was_long",
+            purger=work.search.asked if work.search.left else SPACE,
+            rows=work.pace.rows,
+            turn=work.turns,
+            seconds=took,
+        )
     work.longest = max(work.longest, took)
     work.pace.rest(took)
 
@@ -192,7 +200,8 @@ def rows_are_done(work: Work) -> None:
     with write_turn, transaction.atomic():
         claim(work)
         PurgeRun.objects.filter(pk=work.run_id).update(rows_total=F("rows_removed"))
-    work.pace = Pace()
+    work.pace = Pace(chunks_a_copy=CHUNKS_A_COPY)
+    copy_back()
 
 
 def return_some_space(work: Work) -> bool:

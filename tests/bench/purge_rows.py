@@ -86,6 +86,7 @@ class Purged:
     turns: int
     long_turns: int
     longest_turn_ms: float
+    long_ones: str  # which they were
     longest_wait_ms: float
     file_before: int
     file_after: int
@@ -131,8 +132,7 @@ def probe_lock(database: Path, stop: threading.Event, longest: list[float]) -> N
 
 def purged(server: Server, seconds: tuple[float, float], file_before: int, longest_wait_ms: float) -> Purged:
     """The last run, by its row and its line in the log."""
-    lines = re.findall(r'^\{.*"purge_finished".*\}$', server.output.read_text(), re.MULTILINE)
-    said: dict[str, Any] = json.loads(lines[-1])
+    said = logged(server, "purge_finished")[-1]
     return Purged(
         rows=said["rows"],
         bytes_returned=said["bytes_returned"],
@@ -141,10 +141,20 @@ def purged(server: Server, seconds: tuple[float, float], file_before: int, longe
         turns=said["turns"],
         long_turns=said["long_turns"],
         longest_turn_ms=said["longest_turn_ms"],
+        long_ones="; ".join(
+            f"turn {each['turn']} {1000 * each['seconds']:.0f} ms ({each['purger']}, {each['rows']} rows)"
+            for each in logged(server, "purge_turn_was_long")
+        ),
         longest_wait_ms=longest_wait_ms,
         file_before=file_before,
         file_after=server.database.stat().st_size,
     )
+
+
+def logged(server: Server, event: str) -> list[dict[str, Any]]:
+    """The lines of the server's log about this."""
+    lines = re.findall(rf'^\{{.*"{event}".*\}}$', server.output.read_text(), re.MULTILINE)
+    return [json.loads(line) for line in lines]
 
 
 def runs(database: Path, *, finished: bool) -> list[tuple[int]]:
@@ -221,7 +231,8 @@ def rows_of(quiet: list[Outcome], busy: list[Outcome], done: Purged, *, usage: U
             at_least=False,
             unit=" ms",
             runs=[
-                f"{done.long_turns:,} of {done.turns:,} turns took longer than {LOCK_MS:.0f} ms",
+                (f"{done.long_turns:,} of {done.turns:,} turns took longer than {LOCK_MS:.0f} ms: "
+                f"{done.long_ones or 'none'}"),
                 f"a stranger who asked for the lock every 50 ms waited {done.longest_wait_ms:.0f} ms at most",
             ],
         ),
