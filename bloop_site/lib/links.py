@@ -9,7 +9,7 @@ from bloop_site.lib.pagination import Page
 
 @dataclass(frozen=True)
 class PageLinks:
-    """A page's figures and the addresses of its neighbours."""
+    """A page's figures and the addresses of its neighbours. more: there are more than `total`, which nobody counted."""
 
     number: int
     pages: int
@@ -18,6 +18,7 @@ class PageLinks:
     last: int
     previous_url: str | None
     next_url: str | None
+    more: bool = False
 
 
 def with_query(query: QueryDict, **changes: str | None) -> str:
@@ -41,4 +42,5 @@ def page_links(query: QueryDict, page: Page) -> PageLinks:
         last=page.last,
         previous_url=with_query(query, page=str(page.number - 1)) if page.number > 1 else None,
         next_url=with_query(query, page=str(page.number + 1)) if page.number < page.pages else None,
+        more=page.more,
     )

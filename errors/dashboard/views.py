@@ -12,8 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
-from bloop_site.lib.links import with_query
-from bloop_site.lib.pagination import Page
+from bloop_site.lib.links import page_links, with_query
 from bloop_site.templatetags.ui import visible
 from errors.dashboard.bulk import BULK_ACTIONS, change_named, ids_of, list_url, nothing_selected, run, shown_work
 from errors.dashboard.forms import DEFAULTS, SORTS, STATUSES, IssueFilterForm
@@ -147,22 +146,6 @@ def with_onboarding(request: PageRequest, context: dict[str, Any], reach: Reach)
     any_events = bool(context["rows"]) or issues.has_any_issue(reach)
     start = {} if any_events else start_context(request, reach, now=now_ms())
     return {**context, "any_events": any_events, **start}
-
-
-def page_links(query: QueryDict, page: Page) -> dict[str, Any]:
-    """The page's figures and the addresses of its neighbours."""
-    previous = with_query(query, page=str(page.number - 1)) if page.number > 1 else None
-    following = with_query(query, page=str(page.number + 1)) if page.number < page.pages else None
-    return {
-        "number": page.number,
-        "pages": page.pages,
-        "total": page.total,
-        "more": page.more,
-        "first": page.first,
-        "last": page.last,
-        "previous_url": previous,
-        "next_url": following,
-    }
 
 
 @require_safe

@@ -231,8 +231,10 @@ def rows_of(quiet: list[Outcome], busy: list[Outcome], done: Purged, *, usage: U
             at_least=False,
             unit=" ms",
             runs=[
-                (f"{done.long_turns:,} of {done.turns:,} turns took longer than {LOCK_MS:.0f} ms: "
-                f"{done.long_ones or 'none'}"),
+                (
+                    f"{done.long_turns:,} of {done.turns:,} turns took longer than {LOCK_MS:.0f} ms: "
+                    f"{done.long_ones or 'none'}"
+                ),
                 f"a stranger who asked for the lock every 50 ms waited {done.longest_wait_ms:.0f} ms at most",
             ],
         ),

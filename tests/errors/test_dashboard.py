@@ -125,9 +125,9 @@ def test_the_list_is_paged_by_twenty_five_and_a_page_that_is_not_there_is_the_ne
     answer = client.get(f"/errors?q=Cannot&page={page}")
 
     shown = answer.context["page"]
-    assert (shown["first"], shown["last"], shown["total"], shown["pages"]) == (first, last, 60, 3)
+    assert (shown.first, shown.last, shown.total, shown.pages) == (first, last, 60, 3)
     assert len(answer.context["rows"]) == last - first + 1
-    neighbour = shown["next_url"] if first == 1 else shown["previous_url"]
+    neighbour = shown.next_url if first == 1 else shown.previous_url
     assert parse_qs(urlsplit(neighbour).query) == {"q": ["Cannot"], "page": ["2" if first in (1, 51) else "1"]}
 
 

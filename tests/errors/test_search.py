@@ -185,7 +185,7 @@ def test_what_is_merged_into_an_issue_finds_the_one_that_shows_it(
     answer = client.get(f"/errors?{urlencode({'status': 'all', **query})}")
 
     assert sorted(row.fingerprint for row in answer.context["rows"]) == names
-    assert answer.context["page"]["total"] == len(names)
+    assert answer.context["page"].total == len(names)
 
 
 def test_every_filter_narrows_and_all_together_do(client: Client, shop: NewProject):
@@ -226,7 +226,7 @@ def test_a_release_is_found_also_when_many_begin_so(client: Client, shop: NewPro
     names = found(client, "build-")
 
     assert len(names) == 25
-    assert client.get("/errors?q=build-&status=all").context["page"]["total"] == 26
+    assert client.get("/errors?q=build-&status=all").context["page"].total == 26
     assert found(client, "build-99") == ["other"]
 
 
@@ -247,9 +247,9 @@ def test_a_narrow_list_is_counted_and_leafed_through_up_to_an_end(
     narrow = client.get("/errors?q=cannot&page=9")
     whole = client.get("/errors?page=9")
 
-    assert (narrow.context["page"]["first"], narrow.context["page"]["total"]) == (26, 50)
+    assert (narrow.context["page"].first, narrow.context["page"].total) == (26, 50)
     assert "26 to 50 of more than 50" in narrow.content.decode()
-    assert narrow.context["page"]["next_url"] is None
+    assert narrow.context["page"].next_url is None
     assert "51 to 60 of 60" in whole.content.decode()
     assert "more than" not in client.get("/errors?q=cannot&release=x").content.decode()
 
