@@ -3,7 +3,8 @@
 import functools
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -71,6 +72,25 @@ def copy_back() -> bool:
             is_busy, pages, copied = cursor.fetchone()
         return not is_busy and pages == copied
     return True
+
+
+@contextmanager
+def copying_back_ourselves() -> Iterator[None]:
+    """Keep this connection's COMMITs from doing what `copy_back` is called for within; SQLite only.
+
+    A COMMIT that finds the WAL full copies it back, and waits for the disk, with the turn to write.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        usual = pragma(cursor, "wal_autocheckpoint")
+        cursor.execute("PRAGMA wal_autocheckpoint=0")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA wal_autocheckpoint={usual}")
 
 
 class Unindexed(Func):

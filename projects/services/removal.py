@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from accounts.audit import Action, Actor, record
-from bloop_site.lib.db import skip_locked
+from bloop_site.lib.db import copying_back_ourselves, skip_locked
 from bloop_site.lib.log import logger
 from bloop_site.lib.pace import MAX_REST_SECONDS, Pace
 from bloop_site.lib.turn import write_turn
@@ -72,15 +72,16 @@ def continue_removal(*, removal_id: int, now: datetime, seconds: float) -> bool:
         note_total(removal)
     ends = time.monotonic() + seconds
     search, pace = Search(removal.project_id), Pace()
-    while True:
-        try:
-            if next_step(removal, search, pace, now=now):
-                return True
-        except (RowsCameIn, IntegrityError):
-            search = Search(removal.project_id)
-            time.sleep(MAX_REST_SECONDS)  # should the same happen again and again, not as fast as it can
-        if time.monotonic() >= ends:
-            return False
+    with copying_back_ourselves():
+        while True:
+            try:
+                if next_step(removal, search, pace, now=now):
+                    return True
+            except (RowsCameIn, IntegrityError):
+                search = Search(removal.project_id)
+                time.sleep(MAX_REST_SECONDS)  # should the same happen again and again, not as fast as it can
+            if time.monotonic() >= ends:
+                return False
 
 
 def continue_removals(*, now: datetime, seconds: float) -> bool:

@@ -11,7 +11,7 @@ from django.db.models import F
 
 from accounts.audit import Action, Actor, record
 from bloop_site.lib.clock import to_ms
-from bloop_site.lib.db import copy_back, give_back, skip_locked, space
+from bloop_site.lib.db import copy_back, copying_back_ourselves, give_back, skip_locked, space
 from bloop_site.lib.log import logger
 from bloop_site.lib.pace import CHUNK_SECONDS, Pace
 from bloop_site.lib.turn import write_turn
@@ -93,13 +93,13 @@ def continue_purge(*, run_id: int, now: datetime, seconds: float) -> bool:
     work = work_at(run)
     if not run.rows_total:
         note_total(work)
-    while True:
-        if not next_step(work):
-            finish(work, now=now + timedelta(seconds=time.monotonic() - begun))
-            return True
-        if time.monotonic() - begun >= seconds:
-            _work_left[run_id] = work
-            return False
+    with copying_back_ourselves():
+        while next_step(work):
+            if time.monotonic() - begun >= seconds:
+                _work_left[run_id] = work
+                return False
+    finish(work, now=now + timedelta(seconds=time.monotonic() - begun))
+    return True
 
 
 def continue_purges(*, now: datetime, seconds: float) -> bool:
@@ -172,7 +172,9 @@ def spend(work: Work, write: Callable[[], None]) -> None:
         with transaction.atomic():
             started = time.perf_counter()
             write()
-        took = time.perf_counter() - started
+            written = time.perf_counter()
+        ended = time.perf_counter()
+    took = ended - started
     work.turns += 1
     if took > LONG_SECONDS:
         work.long_turns += 1
@@ -182,6 +184,7 @@ def spend(work: Work, write: Callable[[], None]) -> None:
             rows=work.pace.rows,
             turn=work.turns,
             seconds=took,
+            commit_seconds=ended - written,
         )
     work.longest = max(work.longest, took)
     work.pace.rest(took)

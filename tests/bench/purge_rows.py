@@ -33,6 +33,7 @@ PART_SECONDS = 15.0
 POLL_SECONDS = 0.25
 MOST_SECONDS = 1_200
 LOCK_MS = 50.0
+SHOWN_TURNS = 20
 
 
 def purge(parent: Path, port: int, *, quick: bool) -> list[Row]:
@@ -142,8 +143,9 @@ def purged(server: Server, seconds: tuple[float, float], file_before: int, longe
         long_turns=said["long_turns"],
         longest_turn_ms=said["longest_turn_ms"],
         long_ones="; ".join(
-            f"turn {each['turn']} {1000 * each['seconds']:.0f} ms ({each['purger']}, {each['rows']} rows)"
-            for each in logged(server, "purge_turn_was_long")
+            f"turn {each['turn']} {1000 * each['seconds']:.0f} ms ({each['purger']}, {each['rows']} rows,"
+            f" {1000 * each['commit_seconds']:.0f} ms to commit)"
+            for each in logged(server, "purge_turn_was_long")[:SHOWN_TURNS]
         ),
         longest_wait_ms=longest_wait_ms,
         file_before=file_before,
