@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -14,10 +16,13 @@ from projects.access import visible_projects
 
 @dataclass(frozen=True)
 class NavItem:
+    """A section, with its pages when it is open."""
+
     label: str
     url: str
     icon: str
     active: bool
+    pages: tuple["NavItem", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,25 @@ SETTINGS_PAGES = (
     SettingsPage("Audit log", "settings:audit", admins_only=True),
     SettingsPage("Account", "settings:account", admins_only=False),
 )
+
+
+LLM_PAGES = (
+    ("Overview", "llm:overview"),
+    ("Usage", "llm:usage"),
+    ("Latency", "llm:latency"),
+    ("Models", "llm:models"),
+    ("Traces", "llm:traces"),
+    ("Search", "llm:search"),
+    ("Prompts", "llm:prompts"),
+    ("Scores", "llm:scores"),
+    ("Sessions", "llm:sessions"),
+    ("Tools", "llm:tools"),
+    ("RAG", "llm:rag"),
+    ("Feedback", "llm:feedback"),
+)
+LLM_KEPT = ("hours", "model", "provider")  # what stays from page to page
+# Pages of one thing, and the page of the section they belong to.
+LLM_BELOW = {"llm:trace": "llm:traces", "llm:session": "llm:sessions", "llm:prompt": "llm:prompts"}
 
 
 @dataclass(frozen=True)
@@ -75,6 +99,7 @@ def frame_of(request: HttpRequest, user: User) -> Frame:
         nav=[
             NavItem("Errors", reverse("errors:list"), "errors", request.path.startswith("/errors")),
             NavItem("Releases", reverse("errors:releases"), "releases", in_releases(request)),
+            *llm_items(request),
             NavItem("Settings", reverse("settings:projects"), "settings", in_settings),
         ],
         settings=settings_items(request, user) if in_settings else [],
@@ -102,6 +127,27 @@ def settings_items(request: HttpRequest, user: User) -> list[NavItem]:
     ]
 
 
+def llm_items(request: HttpRequest) -> list[NavItem]:
+    """The section LLM, its pages below it when it is open; nothing while it is switched off."""
+    if not settings.BLOOP.llm_tracing.enabled:
+        return []
+    if not in_llm(request):
+        return [NavItem("LLM", reverse("llm:overview"), "llm", active=False)]
+    name = request.resolver_match.view_name if request.resolver_match else ""
+    shown = LLM_BELOW.get(name, name)
+    kept = {key: request.GET[key] for key in LLM_KEPT if request.GET.get(key)}
+    if slug := selected_slug(request):
+        kept["project"] = slug
+    query = f"?{urlencode(kept)}" if kept else ""
+    pages = tuple(NavItem(label, reverse(page) + query, "", page == shown) for label, page in LLM_PAGES)
+    return [NavItem("LLM", reverse("llm:overview") + query, "llm", active=True, pages=pages)]
+
+
+def in_llm(request: HttpRequest) -> bool:
+    """Whether the page is one of the section LLM."""
+    return request.path == "/llm" or request.path.startswith("/llm/")
+
+
 def selected_slug(request: HttpRequest) -> str:
     """The project the page is about, from its path or its query."""
     match = request.resolver_match
@@ -116,9 +162,17 @@ def in_releases(request: HttpRequest) -> bool:
 def switch_url(request: HttpRequest, slug: str) -> str:
     """The section's list of another project. Filters stay; what is about one page, issue or release goes."""
     query = request.GET.copy()
-    for name in ("project", "page", "sample", "name", "tab", "hours"):
+    for name in ("project", "page", "sample", "name", "tab", "hours", "id", "span"):
         query.pop(name, None)
     if slug:
         query["project"] = slug
-    section = reverse("errors:releases" if in_releases(request) else "errors:list")
-    return section + (f"?{query.urlencode()}" if query else "")
+    return section_url(request) + (f"?{query.urlencode()}" if query else "")
+
+
+def section_url(request: HttpRequest) -> str:
+    """The list that shows another project's things of the same kind."""
+    if in_llm(request):
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        shown = LLM_BELOW.get(name, name)
+        return reverse(shown if shown in dict(LLM_PAGES).values() else "llm:overview")
+    return reverse("errors:releases" if in_releases(request) else "errors:list")

@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("accounts.api.urls")),
     path("", include("errors.urls")),
+    path("", include("llmtraces.urls")),
     path("settings/", include("projects.urls")),
     path("", include("projects.api.urls")),
     path("", include("errors.api.urls")),

@@ -5,9 +5,16 @@ from typing import Any, TypeAlias
 
 from llmtraces.models import (
     DurationHour,
+    Feedback,
     LlmSettings,
     PriceOverride,
     PromptHour,
+    Recalculation,
+    Retrieval,
+    RetrievalHour,
+    SavedView,
+    Score,
+    Session,
     SessionHour,
     Span,
     SpanText,
@@ -24,42 +31,55 @@ OF_PROJECT = (
     PromptHour,
     SessionHour,
     ToolHour,
+    RetrievalHour,
     DurationHour,
+    Session,
     PriceOverride,
     LlmSettings,
+    Recalculation,
+    SavedView,
 )
 Table: TypeAlias = type[
     SpanText
+    | Retrieval
     | Span
     | TraceText
+    | Score
+    | Feedback
     | Trace
     | UsageHour
     | TraceHour
     | PromptHour
     | SessionHour
     | ToolHour
+    | RetrievalHour
     | DurationHour
+    | Session
     | PriceOverride
     | LlmSettings
+    | Recalculation
+    | SavedView
 ]
 Condition: TypeAlias = tuple[Table, dict[str, object]]
 Rows: TypeAlias = list[tuple[Table, list[Any]]]
+OF_TRACES = (SpanText, Retrieval, Span, TraceText, Score, Feedback, Trace)
 
 
 class TracesRemover:
     """Everything `llmtraces` keeps (`projects.removal.Remover`)."""
 
-    tables: Sequence[str] = tuple(
-        f"llmtraces.{model.__name__}" for model in (SpanText, Span, TraceText, Trace, *OF_PROJECT)
-    )
+    tables: Sequence[str] = tuple(f"llmtraces.{model.__name__}" for model in (*OF_TRACES, *OF_PROJECT))
     holds_keys = True
 
     def count(self, project_id: str) -> int:
         """All rows, counted in indexes."""
         of_traces: list[Condition] = [
             (SpanText, {"span__trace__project_id": project_id}),
+            (Retrieval, {"project_id": project_id}),
             (Span, {"trace__project_id": project_id}),
             (TraceText, {"trace__project_id": project_id}),
+            (Score, {"trace__project_id": project_id}),
+            (Feedback, {"trace__project_id": project_id}),
             (Trace, {"project_id": project_id}),
         ]
         of_project: list[Condition] = [(model, {"project_id": project_id}) for model in OF_PROJECT]
@@ -74,8 +94,11 @@ class TracesRemover:
         return self.take(
             [
                 (SpanText, {"span__trace__in": traces}),
+                (Retrieval, {"span__trace__in": traces}),
                 (Span, {"trace__in": traces}),
                 (TraceText, {"trace__in": traces}),
+                (Score, {"trace__in": traces}),
+                (Feedback, {"trace__in": traces}),
                 (Trace, {"pk__in": traces[: max(1, limit // 4)]}),
             ],
             limit=limit,

@@ -5,7 +5,12 @@ from typing import Any, TypeAlias
 
 from llmtraces.models import (
     DurationHour,
+    Feedback,
     PromptHour,
+    Retrieval,
+    RetrievalHour,
+    Score,
+    Session,
     SessionHour,
     Span,
     SpanText,
@@ -18,14 +23,15 @@ from llmtraces.models import (
 from projects import retention
 from projects.retention import Batch, Cutoffs
 
-OF_TRACES = (SpanText, Span, TraceText, Trace)
-ROLLUPS = (UsageHour, TraceHour, PromptHour, SessionHour, ToolHour, DurationHour)
-Table: TypeAlias = type[SpanText | Span | TraceText | Trace]
-Hours: TypeAlias = type[UsageHour | TraceHour | PromptHour | SessionHour | ToolHour | DurationHour]
+OF_TRACES = (SpanText, Retrieval, Span, TraceText, Score, Feedback, Trace)
+COUNTED = (Span, Trace)
+ROLLUPS = (UsageHour, TraceHour, PromptHour, SessionHour, ToolHour, RetrievalHour, DurationHour)
+Table: TypeAlias = type[SpanText | Retrieval | Span | TraceText | Score | Feedback | Trace]
+Hours: TypeAlias = type[UsageHour | TraceHour | PromptHour | SessionHour | ToolHour | RetrievalHour | DurationHour]
 
 
 class OldTraces:
-    """Traces that began before the cutoff, with their spans and texts."""
+    """Traces that began before the cutoff, with their spans, texts and judgements."""
 
     tables: Sequence[str] = tuple(f"llmtraces.{model.__name__}" for model in OF_TRACES)
     words = "traces"
@@ -44,8 +50,11 @@ class OldTraces:
             return None
         hanging: list[tuple[Table, dict[str, Any]]] = [
             (SpanText, {"span__trace__in": traces}),
+            (Retrieval, {"span__trace__in": traces}),
             (Span, {"trace__in": traces}),
             (TraceText, {"trace__in": traces}),
+            (Score, {"trace__in": traces}),
+            (Feedback, {"trace__in": traces}),
         ]
         for model, condition in hanging:
             ids = list(model.objects.filter(**condition).values_list("pk", flat=True)[:limit])
@@ -54,10 +63,31 @@ class OldTraces:
         return Batch((Trace, traces))
 
     def remove(self, rows: tuple[Table, list[int]]) -> int:
-        """Texts go with what they are of; they are not counted."""
+        """What hangs on spans and traces goes with them; it is not counted."""
         model, ids = rows
         removed = int(model.objects.filter(pk__in=ids).delete()[0])
-        return 0 if model in (SpanText, TraceText) else removed
+        return removed if model in COUNTED else 0
+
+
+class OldSessions:
+    """Sessions whose last trace began before the cutoff."""
+
+    tables: Sequence[str] = ("llmtraces.Session",)
+    words = "sessions"
+
+    def count(self, cutoffs: Cutoffs) -> int:
+        """Counted in the index by age."""
+        return Session.objects.filter(last_ms__lt=cutoffs.hourly_ms).count()
+
+    def find(self, cutoffs: Cutoffs, *, place: None, limit: int) -> Batch | None:
+        """The oldest."""
+        old = Session.objects.filter(last_ms__lt=cutoffs.hourly_ms).order_by("last_ms")
+        ids = list(old.values_list("pk", flat=True)[:limit])
+        return Batch(ids) if ids else None
+
+    def remove(self, rows: list[int]) -> int:
+        """Nothing points to a session."""
+        return Session.objects.filter(pk__in=rows).delete()[0]
 
 
 class OldRollups:
@@ -88,4 +118,5 @@ class OldRollups:
 def register() -> None:
     """Take part in every pass; called once, in AppConfig.ready."""
     retention.register("traces", OldTraces())
+    retention.register("sessions", OldSessions())
     retention.register("trace_rollups", OldRollups())

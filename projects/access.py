@@ -85,3 +85,8 @@ def project_by_slug(user: User, slug: str) -> Project:
         msg = "project not found"
         raise Http404(msg)
     return project
+
+
+def reach_of_slug(user: User, slug: str | None) -> Reach:
+    """What a page shows: the project with this slug, else all that the user may see. Raises Http404."""
+    return reach_of(user, project_id=project_by_slug(user, slug).pk if slug else None)

@@ -122,6 +122,22 @@ def admin_rows() -> list[Row]:
     return rows
 
 
+LLM_PAGES = (
+    ("overview", ""),
+    ("usage", "/usage"),
+    ("latency", "/latency"),
+    ("models", "/models"),
+    ("traces", "/traces"),
+    ("search", "/search"),
+    ("prompts", "/prompts"),
+    ("scores", "/scores"),
+    ("sessions", "/sessions"),
+    ("tools", "/tools"),
+    ("rag", "/rag"),
+    ("feedback", "/feedback"),
+)
+
+
 TABLE = [
     # --- Open to all
     Row("health", "GET /health", everyone(200)),
@@ -180,6 +196,8 @@ TABLE = [
     Row("errors:detail", "GET /errors/shop/fp", page(stranger=404, member=200)),
     Row("errors:detail", "GET /errors/shop/with%2Fslash", page(stranger=404, member=200)),
     Row("errors:detail", "GET /errors/gone/fp", page(stranger=404)),
+    *[Row(f"llm:{name}", f"GET /llm{path}", page(stranger=200)) for name, path in LLM_PAGES],
+    *[Row(f"llm:{name}", f"GET /llm{path}?project=shop", page(stranger=404, member=200)) for name, path in LLM_PAGES],
     Row("errors:releases", "GET /releases", page(stranger=200)),
     Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases?project=gone", page(stranger=404)),

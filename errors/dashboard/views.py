@@ -22,7 +22,7 @@ from errors.queries import issues, stats, trends
 from errors.queries.snippets import with_finds
 from errors.queries.trends import Trend
 from errors.services.bulk import start_bulk
-from projects.access import Reach, project_by_slug, reach_of
+from projects.access import Reach, reach_of_slug
 
 PAGE_SIZE = 25
 WINDOW_FIELDS = ("hours", "from", "to")
@@ -51,9 +51,7 @@ def selected_reach(request: PageRequest, query: QueryDict | None = None) -> Reac
 
     query: instead of the request's own.
     """
-    slug = (request.GET if query is None else query).get("project")
-    project_id = project_by_slug(request.user, slug).pk if slug else None
-    return reach_of(request.user, project_id=project_id)
+    return reach_of_slug(request.user, (request.GET if query is None else query).get("project"))
 
 
 def trend_data(trend: Trend) -> dict[str, Any]:

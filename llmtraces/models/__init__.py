@@ -1,15 +1,31 @@
 """The tables of LLM tracing."""
 
-from llmtraces.models.rollups import DurationHour, PromptHour, SessionHour, ToolHour, TraceHour, UsageHour
-from llmtraces.models.settings import LlmSettings, Policy, PriceOverride
-from llmtraces.models.traces import Span, SpanText, Trace, TraceText
+from llmtraces.models.judgements import Feedback, Score
+from llmtraces.models.rollups import (
+    DurationHour,
+    PromptHour,
+    RetrievalHour,
+    SessionHour,
+    ToolHour,
+    TraceHour,
+    UsageHour,
+)
+from llmtraces.models.settings import LlmSettings, Policy, PriceOverride, Recalculation, SavedView
+from llmtraces.models.traces import Retrieval, Session, Span, SpanText, Trace, TraceText
 
 __all__ = [
     "DurationHour",
+    "Feedback",
     "LlmSettings",
     "Policy",
     "PriceOverride",
     "PromptHour",
+    "Recalculation",
+    "Retrieval",
+    "RetrievalHour",
+    "SavedView",
+    "Score",
+    "Session",
     "SessionHour",
     "Span",
     "SpanText",

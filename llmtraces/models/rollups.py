@@ -105,10 +105,43 @@ class ToolHour(Hourly):
         indexes = (models.Index(fields=["project", "hour_ms"], name="tool_hour_by_age"),)
 
 
+class RetrievalHour(Hourly):
+    """Retrieval spans that tell of their chunks, by name and source.
+
+    Each *_count says how many spans gave what is summed beside it; percentages are summed in millionths of a percent.
+    """
+
+    name = models.TextField()
+    source = models.TextField()
+    call_count = models.BigIntegerField()
+    error_count = models.BigIntegerField()
+    latency_ms = models.BigIntegerField()
+    chunks_retrieved = models.BigIntegerField()
+    chunks_used = models.BigIntegerField()
+    used_count = models.BigIntegerField()
+    context_tokens = models.BigIntegerField()
+    context_count = models.BigIntegerField()
+    context_micropct = models.BigIntegerField()  # of the most that fits
+    context_pct_count = models.BigIntegerField()
+    chunks_micropct = models.BigIntegerField()  # used, of those retrieved
+    chunks_pct_count = models.BigIntegerField()
+    top_k = models.BigIntegerField()
+    top_k_count = models.BigIntegerField()
+    top_relevance_micros = models.BigIntegerField()
+    relevance_count = models.BigIntegerField()
+
+    class Meta(Hourly.Meta):
+        constraints = (
+            models.UniqueConstraint(name="retrieval_hour_once", fields=["project", "name", "source", "hour_ms"]),
+        )
+        indexes = (models.Index(fields=["hour_ms"], name="retrieval_hour_by_age"),)
+
+
 class DurationHour(Hourly):
     """Durations in logarithmic buckets (llmtraces.percentiles), for percentiles that add up.
 
-    kind: "latency" or "ttft" of generation spans by model and provider; "tool" by name and "".
+    kind: "latency" or "ttft" of generation spans by model and provider; "tool" by name and ""; "rag" by name and
+    source.
     """
 
     kind = models.CharField(max_length=8)

@@ -130,3 +130,44 @@ class SpanText(models.Model):
 
     def __str__(self) -> str:
         return f"text of span {self.span_id}"
+
+
+class Session(models.Model):
+    """When a session's first and last traces began, and whose it is: derived from its traces whenever one is folded."""
+
+    project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)
+    session_id = models.TextField()
+    user_id = models.TextField(null=True)  # of its first trace that names one
+    first_ms = models.BigIntegerField()
+    last_ms = models.BigIntegerField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(name="session_once", fields=["project", "session_id"]),)
+        indexes = (
+            models.Index(F("project"), F("last_ms").desc(), F("id").desc(), name="session_by_last"),
+            models.Index(fields=["last_ms"], name="session_by_age"),  # all projects; retention
+        )
+
+    def __str__(self) -> str:
+        return self.session_id
+
+
+class Retrieval(models.Model):
+    """What a retrieval span's metadata says of its chunks (contract 8.5.10); None for what it does not say."""
+
+    span = models.OneToOneField(Span, primary_key=True, on_delete=models.CASCADE, related_name="retrieval")
+    project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)
+    started_ms = models.BigIntegerField()  # the span's, to be found by
+    source = models.TextField()
+    chunks_retrieved = models.BigIntegerField()
+    chunks_used = models.BigIntegerField(null=True)
+    context_tokens = models.BigIntegerField(null=True)
+    max_context_tokens = models.BigIntegerField(null=True)
+    top_relevance_micros = models.BigIntegerField(null=True)  # millionths
+    top_k = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = (models.Index(fields=["project", "started_ms", "top_relevance_micros"], name="retrieval_by_start"),)
+
+    def __str__(self) -> str:
+        return f"retrieval {self.span_id} from {self.source}"

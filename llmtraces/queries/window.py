@@ -6,6 +6,7 @@ from typing import TypeVar
 from django.db.models import Model, QuerySet
 
 from bloop_site.lib.clock import HOUR_MS, hour_of
+from llmtraces.models import UsageHour
 from projects.access import Reach
 
 Row = TypeVar("Row", bound=Model)
@@ -44,3 +45,9 @@ class Window:
         if self.model:
             rows = rows.filter(**{model: self.model})
         return rows.filter(**{provider: self.provider}) if self.provider else rows
+
+
+def names_in(window: Window) -> list[tuple[str, str]]:
+    """The (model, provider) pairs used in the window, whichever are chosen; "" for none. One query."""
+    rows = window.hourly(UsageHour.objects.exclude(span_count=0))
+    return list(rows.values_list("model", "provider").distinct().order_by("model", "provider"))

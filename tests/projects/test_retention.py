@@ -152,6 +152,8 @@ BOUNDED = {
     "ingest.BufferedPayload": "at most ingest.channel_capacity; leaves when it is folded",
     "llmtraces.LlmSettings": "one for each project",
     "llmtraces.PriceOverride": "made by people",
+    "llmtraces.Recalculation": "asked for by people",
+    "llmtraces.SavedView": "made by people",
     "errors.MinuteCount": "a ring of 1,440 for each project (docs/decisions/0004)",
 }
 KEPT = {  # contract 3.4: never pruned

@@ -1,0 +1,67 @@
+"""The base of the query endpoints: who may ask, that the section is on, and the window of the query (contract 8.4)."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from bloop_site.lib.api import ApiError
+from bloop_site.lib.clock import now_ms
+from bloop_site.lib.pagination import MAX_OFFSET, clamp
+from llmtraces.queries.window import Window
+from projects.views import ScopedView
+
+MAX_HOURS, MAX_LIMIT = 720, 200
+
+
+class WindowQuery(serializers.Serializer[Any]):
+    """What every windowed endpoint understands; each bound is held, not refused."""
+
+    hours = serializers.IntegerField(default=24, help_text="1 to 720, counted back from the running clock hour")
+    limit = serializers.IntegerField(default=50, help_text="1 to 200")
+    offset = serializers.IntegerField(default=0)
+
+    def validate_hours(self, value: int) -> int:
+        return clamp(value, 1, MAX_HOURS)
+
+    def validate_limit(self, value: int) -> int:
+        return clamp(value, 1, MAX_LIMIT)
+
+    def validate_offset(self, value: int) -> int:
+        return clamp(value, 0, MAX_OFFSET)
+
+
+class ModelQuery(WindowQuery):
+    """A window of one model or provider, if they are named."""
+
+    model = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
+    provider = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
+
+
+class LlmView(ScopedView):
+    """A query endpoint. With `llm_tracing.enabled` off it does not exist."""
+
+    scopes: ClassVar[tuple[str, ...]] = ("llm:read", "errors:read")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """404 while the section is switched off, whoever asks (contract 0.6)."""
+        if not settings.BLOOP.llm_tracing.enabled:
+            raise ApiError("not found", status=404)
+        super().initial(request, *args, **kwargs)
+
+    def checked(self, query: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+        """The query string's known parameters, typed and bounded. Raises a 400 naming the first wrong one."""
+        serializer = query(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def window(self, request: Request, query: dict[str, Any]) -> Window:
+        """The window of a checked query, over the caller's projects."""
+        return Window(
+            reach=self.reach(request),
+            hours=query["hours"],
+            now_ms=now_ms(),
+            model=query.get("model", ""),
+            provider=query.get("provider", ""),
+        )

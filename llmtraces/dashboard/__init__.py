@@ -1,0 +1,1 @@
+"""The pages of LLM tracing, one module for each tab."""

@@ -1,0 +1,13 @@
+"""The Scores page."""
+
+from django.http import HttpResponseBase
+
+from accounts.http import PageRequest
+from llmtraces.dashboard.shell import answer, llm_page, shell_of
+
+
+@llm_page
+def scores(request: PageRequest) -> HttpResponseBase:
+    """The Scores page."""
+    shell = shell_of(request)
+    return answer(request, shell, "llm/scores.html", {})

@@ -1,0 +1,13 @@
+"""The Search page."""
+
+from django.http import HttpResponseBase
+
+from accounts.http import PageRequest
+from llmtraces.dashboard.shell import answer, llm_page, shell_of
+
+
+@llm_page
+def search(request: PageRequest) -> HttpResponseBase:
+    """The Search page."""
+    shell = shell_of(request)
+    return answer(request, shell, "llm/search.html", {})

@@ -1,0 +1,146 @@
+"""What every page of the section shares: projects, window, model and provider from the address, and how it answers."""
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from io import StringIO
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.http import PageRequest
+from bloop_site.lib.clock import from_ms, now_ms
+from bloop_site.lib.links import with_query
+from llmtraces.queries.window import Window, names_in
+from projects.access import Reach, reach_of_slug
+
+HOURS = ((1, "1 h"), (6, "6 h"), (24, "24 h"), (168, "7 d"), (720, "30 d"))
+USUAL_HOURS, MAX_HOURS = 24, 720
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run when a cell begins with it
+View = Callable[..., HttpResponseBase]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several windows, models or views, and its address."""
+
+    label: str
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What the page is about. query: the address; window: with the model and provider that were chosen."""
+
+    query: QueryDict
+    reach: Reach
+    window: Window
+    now_ms: int
+
+    @property
+    def project_slug(self) -> str:
+        """Of the chosen project, "" for all."""
+        return self.query.get("project", "")
+
+
+def when_enabled(view: View) -> View:
+    """A view that does not exist while `llm_tracing.enabled` is off."""
+
+    @wraps(view)
+    def enabled(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.BLOOP.llm_tracing.enabled:
+            msg = "LLM tracing is switched off"
+            raise Http404(msg)
+        return view(request, *args, **kwargs)
+
+    return enabled
+
+
+def llm_page(view: View) -> View:
+    """A page that is read: GET and HEAD; whole or, to htmx, in part; asked for again before it is shown again."""
+    fresh = cache_control(private=True, no_cache=True)(vary_on_headers("HX-Request")(view))
+    return when_enabled(require_safe(fresh))
+
+
+def shell_of(request: PageRequest) -> Shell:
+    """Read the address: `project`, `hours` (1 to 720, else 24), `model`, `provider`. Raises Http404 for the project."""
+    now = now_ms()
+    reach = reach_of_slug(request.user, request.GET.get("project"))
+    window = Window(
+        reach=reach,
+        hours=hours_of(request.GET),
+        now_ms=now,
+        model=request.GET.get("model", ""),
+        provider=request.GET.get("provider", ""),
+    )
+    return Shell(request.GET, reach, window, now)
+
+
+def hours_of(query: QueryDict) -> int:
+    """The hours asked for, held within 1 to 720; nonsense means a day."""
+    text = query.get("hours", "")
+    hours = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else USUAL_HOURS
+    return min(max(hours, 1), MAX_HOURS)
+
+
+def wants_part(request: PageRequest) -> bool:
+    """Whether htmx asks for the part `results` of the page."""
+    return bool(request.htmx and not request.htmx.history_restore_request)
+
+
+def answer(request: PageRequest, shell: Shell, template: str, context: dict[str, Any]) -> HttpResponse:
+    """The page, or its partial `results` for htmx. The frame of the section costs one query."""
+    if wants_part(request):
+        template = f"{template}#results"
+    return render(request, template, {**context, **frame_context(shell)})
+
+
+def frame_context(shell: Shell) -> dict[str, Any]:
+    """What `llm/base.html` shows around the page."""
+    names = names_in(shell.window)
+    return {
+        "shell": shell,
+        "windows": [
+            Choice(label, with_query(shell.query, hours=str(each), page=None), each == shell.window.hours)
+            for each, label in HOURS
+        ],
+        "models": sorted({name for name, _ in names} | {shell.window.model} - {""}),
+        "providers": sorted({name for _, name in names} | {shell.window.provider} - {""}),
+        "clear_url": with_query(shell.query, model=None, provider=None, page=None),
+        "refresh_url": with_query(shell.query),
+        "csv_url": with_query(shell.query, format="csv"),
+        "show_project": not shell.project_slug,
+    }
+
+
+def wants_csv(request: PageRequest) -> bool:
+    """Whether the address asks for the table as CSV."""
+    return request.GET.get("format") == "csv"
+
+
+def csv_answer(shell: Shell, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> HttpResponse:
+    """A download `bloop-llm-<name>-<date>.csv`, UTF-8. Text that a spreadsheet would take for a formula is quoted."""
+    text = StringIO()
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows([plain_cell(cell) for cell in row] for row in rows)
+    at = from_ms(shell.now_ms).strftime("%Y-%m-%d")
+    disposition = f'attachment; filename="bloop-llm-{name}-{at}.csv"'
+    return HttpResponse(
+        text.getvalue(), content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition}
+    )
+
+
+def plain_cell(cell: object) -> object:
+    """The cell, with an apostrophe before text that begins like a formula."""
+    if isinstance(cell, str):
+        cell = cell.encode(errors="replace").decode()
+        return f"'{cell}" if cell.startswith(FORMULA) else cell
+    return "" if cell is None else cell
