@@ -4,10 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
-from llmtraces.models import Span, Trace, TraceText
-from llmtraces.queries.window import Window
+from bloop_site.lib.db import Unindexed
+from llmtraces.models import PromptHour, SessionHour, Span, Trace, TraceHour, TraceText
+from llmtraces.queries.window import Row, Window, in_reach
 from projects.access import Reach
 
 # The seven names of contract 8.4, and how the list is ordered under each; unknown ones are `newest`.
@@ -39,7 +40,13 @@ class TraceFilter:
 
 def trace_list(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
     """The matching traces of the window in a total order."""
-    rows = window.own(Trace.objects.filter(is_known=True, started_ms__gte=window.since_ms))
+    rows = matching(window, filters)
+    return rows.order_by(ORDERS.get(filters.sort, ORDERS["newest"]), "-id")
+
+
+def matching(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
+    """The traces of the window that the filters let through, in no order."""
+    rows = within(window, Trace.objects.filter(is_known=True, started_ms__gte=window.since_ms))
     exact = ("status", "session_id", "user_id", "prompt_name", "prompt_version")
     rows = rows.filter(**{name: getattr(filters, name) for name in exact if getattr(filters, name)})
     if filters.min_cost_micros is not None:
@@ -52,14 +59,52 @@ def trace_list(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
         spans = Span.objects.filter(trace=OuterRef("pk"))
         spans = spans.filter(model=window.model) if window.model else spans
         rows = rows.filter(Exists(spans.filter(provider=window.provider) if window.provider else spans))
-    return rows.order_by(ORDERS.get(filters.sort, ORDERS["newest"]), "-id")
+    return rows
+
+
+def within(window: Window, rows: QuerySet[Row]) -> QuerySet[Row]:
+    """The rows of the reachable projects. Those of several are read in order of time, which SQLite would not guess."""
+    reached = window.reach.project_ids
+    if reached is None or len(reached) < 2:
+        return window.own(rows)
+    return rows.annotate(of_project=Unindexed(F("project_id"))).filter(of_project__in=reached)
+
+
+def trace_total(window: Window, filters: TraceFilter, *, at_most: int | None = None) -> int:
+    """How many traces match. One query; read from the rollups, which are exact, where they know the filters.
+
+    at_most: where to stop counting what must be counted row by row.
+    """
+    by = counted_by(window, filters)
+    if by is not None:
+        table, amount, where = by
+        rows = window.own(table.objects.filter(hour_ms__gte=window.since_ms, **where))
+        return rows.aggregate(total=Sum(amount))["total"] or 0
+    rows = matching(window, filters)
+    return rows.count() if at_most is None else rows.order_by()[:at_most].count()
+
+
+def counted_by(window: Window, filters: TraceFilter) -> tuple[Any, str, dict[str, str]] | None:
+    """The rollup, its column and the condition that count these traces; None when no rollup does."""
+    narrowed = {name for name, value in vars(filters).items() if value not in ("", None, False)} - {"sort"}
+    if window.model or window.provider:
+        return None
+    if not narrowed <= {"status", "session_id", "prompt_name", "prompt_version"} or filters.status not in ("", "error"):
+        return None
+    amount = "error_count" if filters.status else "trace_count"
+    narrowed -= {"status"}
+    if not narrowed:
+        return TraceHour, amount, {}
+    if narrowed == {"session_id"}:
+        return SessionHour, amount, {"session_id": filters.session_id}
+    if "session_id" not in narrowed and "prompt_name" in narrowed:
+        return PromptHour, amount, {name: getattr(filters, name) for name in narrowed}
+    return None
 
 
 def find_traces(reach: Reach, trace_id: str) -> list[Trace]:
     """The reachable traces with this id, one a project at most, the newest first."""
-    rows = Trace.objects.filter(trace_id=trace_id, is_known=True)
-    if reach.project_ids is not None:
-        rows = rows.filter(project_id__in=reach.project_ids)
+    rows = in_reach(reach, Trace.objects.filter(trace_id=trace_id, is_known=True))
     return list(rows.order_by("-started_ms", "-id"))
 
 
