@@ -1,7 +1,7 @@
 """Traces as a list and one by one (contract 8.5.5, 8.5.6)."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
@@ -21,6 +21,7 @@ ORDERS = {
     "latency_desc": F("latency_ms").desc(nulls_last=True),
     "tokens_desc": F("total_tokens").desc(),
 }
+BY_COST = ("most_expensive", "cost_desc")
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,26 @@ class TraceFilter:
     sort: str = "newest"
 
 
+LONG_HOURS = 168  # from here on the dearest are looked up by cost: that so few lie within the window is unlikely
+
+
 def trace_list(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
     """The matching traces of the window in a total order."""
-    rows = matching(window, filters)
-    return rows.order_by(ORDERS.get(filters.sort, ORDERS["newest"]), "-id")
+    order = ORDERS.get(filters.sort, ORDERS["newest"])
+    # Traces of one millisecond stand as they do in the index that is read: by status its rows ascend.
+    ascends = (filters.sort == "oldest") != (bool(filters.status) and is_one(window.reach))
+    return matching(window, filters).order_by(order, "id" if ascends else "-id")
 
 
 def matching(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
     """The traces of the window that the filters let through, in no order."""
-    rows = within(window, Trace.objects.filter(is_known=True, started_ms__gte=window.since_ms))
+    rows = Trace.objects.filter(is_known=True)
+    if filters.session_id or filters.prompt_name:
+        rows = in_reach(window.reach, rows.filter(started_ms__gte=window.since_ms))  # their indexes begin with it
+    elif is_one(window.reach) and filters.sort in BY_COST and window.hours >= LONG_HOURS:
+        rows = window.own(rows.alias(at_ms=Unindexed(F("started_ms"))).filter(at_ms__gte=window.since_ms))
+    else:
+        rows = within(window, rows.filter(started_ms__gte=window.since_ms))
     exact = ("status", "session_id", "user_id", "prompt_name", "prompt_version")
     rows = rows.filter(**{name: getattr(filters, name) for name in exact if getattr(filters, name)})
     if filters.min_cost_micros is not None:
@@ -62,12 +74,22 @@ def matching(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
     return rows
 
 
+def is_one(reach: Reach) -> bool:
+    """Whether one project is asked for, so that the indexes by project are read in their order."""
+    return reach.project_ids is not None and len(reach.project_ids) == 1
+
+
+def narrowed_by(window: Window, filters: TraceFilter) -> set[str]:
+    """The names of the filters that are set, those of the window included."""
+    chosen = {name for name, usual in vars(TraceFilter()).items() if getattr(filters, name) != usual} - {"sort"}
+    return chosen | {name for name in ("model", "provider") if getattr(window, name)}
+
+
 def within(window: Window, rows: QuerySet[Row]) -> QuerySet[Row]:
     """The rows of the reachable projects. Those of several are read in order of time, which SQLite would not guess."""
-    reached = window.reach.project_ids
-    if reached is None or len(reached) < 2:
+    if window.reach.project_ids is None or is_one(window.reach):
         return window.own(rows)
-    return rows.annotate(of_project=Unindexed(F("project_id"))).filter(of_project__in=reached)
+    return rows.alias(of_project=Unindexed(F("project_id"))).filter(of_project__in=window.reach.project_ids)
 
 
 def trace_total(window: Window, filters: TraceFilter, *, at_most: int | None = None) -> int:
@@ -80,15 +102,13 @@ def trace_total(window: Window, filters: TraceFilter, *, at_most: int | None = N
         table, amount, where = by
         rows = window.own(table.objects.filter(hour_ms__gte=window.since_ms, **where))
         return rows.aggregate(total=Sum(amount))["total"] or 0
-    rows = matching(window, filters)
+    rows = matching(window, replace(filters, sort="newest"))
     return rows.count() if at_most is None else rows.order_by()[:at_most].count()
 
 
 def counted_by(window: Window, filters: TraceFilter) -> tuple[Any, str, dict[str, str]] | None:
     """The rollup, its column and the condition that count these traces; None when no rollup does."""
-    narrowed = {name for name, value in vars(filters).items() if value not in ("", None, False)} - {"sort"}
-    if window.model or window.provider:
-        return None
+    narrowed = narrowed_by(window, filters)
     if not narrowed <= {"status", "session_id", "prompt_name", "prompt_version"} or filters.status not in ("", "error"):
         return None
     amount = "error_count" if filters.status else "trace_count"
