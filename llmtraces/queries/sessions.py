@@ -23,6 +23,8 @@ class SessionRow:
     user_id: str | None
     first_ms: int
     last_ms: int
+    project_slug: str
+    project_name: str
     trace_count: int = 0
     error_count: int = 0
     total_tokens: int = 0
@@ -31,7 +33,7 @@ class SessionRow:
 
 def active_sessions(window: Window, *, user_id: str = "") -> QuerySet[Session]:
     """The sessions with a trace in the window, of one user if named; the last active first."""
-    rows = window.own(Session.objects.filter(last_ms__gte=window.since_ms))
+    rows = window.own(Session.objects.filter(last_ms__gte=window.since_ms).select_related("project"))
     rows = rows.filter(user_id=user_id) if user_id else rows
     return rows.order_by("-last_ms", "-id")
 
@@ -59,6 +61,8 @@ def with_sums(sessions: QuerySet[Session] | Sequence[Session], *, since_ms: int 
             session.user_id,
             session.first_ms,
             session.last_ms,
+            session.project.slug,
+            session.project.name,
             **sums.get((session.project_id, session.session_id), {}),
         )
         for session in listed
@@ -67,7 +71,7 @@ def with_sums(sessions: QuerySet[Session] | Sequence[Session], *, since_ms: int 
 
 def find_session(reach: Reach, session_id: str) -> SessionRow | None:
     """The reachable session with this id and the sums of all its time; of several projects' the last active one."""
-    rows = in_reach(reach, Session.objects.filter(session_id=session_id))
+    rows = in_reach(reach, Session.objects.filter(session_id=session_id).select_related("project"))
     return next(iter(with_sums(rows.order_by("-last_ms", "-id")[:1])), None)
 
 
