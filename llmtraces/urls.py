@@ -28,6 +28,7 @@ urlpatterns = [
     path("llm/prompts", prompts.prompts, name="prompts"),
     path("llm/scores", scores.scores, name="scores"),
     path("llm/sessions", sessions.sessions, name="sessions"),
+    path("llm/session", sessions.session, name="session"),
     path("llm/tools", tools.tools, name="tools"),
     path("llm/rag", rag.rag, name="rag"),
     path("llm/feedback", feedback.feedback, name="feedback"),
