@@ -33,7 +33,7 @@ PHONE = (
 )
 # One expression each where a match may need something far ahead: beside others, each of theirs would search to the end.
 PRIVATE_KEY = r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\x00]*?-----END [A-Z ]*PRIVATE KEY-----"
-WEB_TOKEN = r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
+JWT = r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
 KEY = (
     r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}|\b(?:gh[pousr]|github_pat|hf|bloop_tk)_[A-Za-z0-9_-]{16,}"
     r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{30,}|\b(?:xox[abeprs]|glpat)-[A-Za-z0-9-]{10,}"
@@ -44,11 +44,11 @@ KINDS = {
     "email": ("E-mail addresses", (EMAIL,)),
     "card": ("Payment cards", (CARD,)),
     "phone": ("Phone numbers", (PHONE,)),
-    "key": ("Keys and tokens", (PRIVATE_KEY, WEB_TOKEN, KEY)),
+    "key": ("Keys and tokens", (PRIVATE_KEY, JWT, KEY)),
 }
 ORDER = ("key", "email", "card", "phone")  # a key may hold what looks like one of the others
-SECRET_NAME = r"(?i)(?:key|token|secret|password|passwd|pwd|authorization)$"
-SECRET_VALUE = r"(?:(?i:bearer|basic)\s+)?[A-Za-z0-9+/_=.~-]{16,}"
+NAMED_LIKE_A_KEY = r"(?i)(?:key|token|secret|password|passwd|pwd|authorization)$"
+LIKE_A_KEY = r"(?:(?i:bearer|basic)\s+)?[A-Za-z0-9+/_=.~-]{16,}"
 
 
 class ExpressionInvalid(Exception):
@@ -229,7 +229,7 @@ def rebuilt(value: Any, strings: Iterator[str], *, hides_keys: bool) -> Any:
 
 def is_secret(name: str, text: str) -> bool:
     """Whether a field is called like a secret and holds what looks like one."""
-    return bool(compiled(SECRET_NAME).search(name) and compiled(SECRET_VALUE).fullmatch(text))
+    return bool(compiled(NAMED_LIKE_A_KEY).search(name) and compiled(LIKE_A_KEY).fullmatch(text))
 
 
 def unused(name: str, taken: Callable[[str], bool]) -> str:
