@@ -3,7 +3,7 @@
 from django.urls import path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from llmtraces.api import ingest, prompts, sessions, traces, usage
+from llmtraces.api import ingest, pricing, prompts, sessions, settings, traces, usage
 
 urlpatterns = [
     path("v1/traces", ingest.TraceView.as_view(), name="traces"),
@@ -25,4 +25,9 @@ urlpatterns = [
     path("v1/llm/traces", traces.TraceListView.as_view(), name="api-llm-traces"),
     # Last: an id may end as another route does.
     path("v1/llm/traces/<text:trace_id>", traces.TraceDetailView.as_view(), name="api-llm-trace"),
+    path("v1/llm/settings", settings.SettingsView.as_view(), name="llm-settings"),
+    path("v1/llm/settings/<text:project_id>", settings.SettingsOfView.as_view(), name="llm-settings-of"),
+    path("v1/llm/budget", settings.BudgetView.as_view(), name="llm-budget"),
+    path("v1/llm/pricing", pricing.PricingView.as_view(), name="llm-pricing"),
+    path("v1/llm/pricing/overrides", pricing.OverridesView.as_view(), name="llm-price-overrides"),
 ]
