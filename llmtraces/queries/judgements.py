@@ -1,5 +1,6 @@
 """Scores and feedback: of one trace, of a window by name, newest and worst (contract 8.6)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -143,12 +144,16 @@ def within(window: Window, rows: QuerySet[Row]) -> QuerySet[Row]:
     return window.own(rows).filter(created_ms__gte=window.since_ms, created_ms__lte=window.now_ms)
 
 
-def score_cards(window: Window, *, limit: int = MAX_NAMES) -> list[ScoreCard]:
-    """The scores of the window by name, the most frequent first; one query, of the index score_by_name alone."""
+def score_cards(window: Window, *, name: str = "") -> list[ScoreCard]:
+    """The scores of the window by name, the most frequent first; one query, of the index score_by_name alone.
+
+    name: only this one.
+    """
     fifths: dict[str, Any] = {
         f"fifth{at}": Count("value", filter=condition) for at, condition in enumerate(fifth_conditions())
     }
-    rows = within(window, Score.objects.all()).values("name")
+    named = Score.objects.filter(name=name) if name else Score.objects.all()
+    rows: Any = within(window, named).values("name")
     rows = rows.annotate(
         count=Count("value"), average=Avg("value"), lowest=Min("value"), highest=Max("value"), **fifths
     )
@@ -161,8 +166,16 @@ def score_cards(window: Window, *, limit: int = MAX_NAMES) -> list[ScoreCard]:
             row["highest"],
             tuple(row[name] for name in fifths),
         )
-        for row in rows.order_by("-count", "name")[:limit]
+        for row in rows.order_by("-count", "name")[:MAX_NAMES]
     ]
+
+
+def card_of(window: Window, name: str, cards: Sequence[ScoreCard]) -> ScoreCard:
+    """The card of one name: among those read already, else asked for if there may be more; empty if there is none."""
+    found = next((card for card in cards if card.name == name), None)
+    if found is None and len(cards) == MAX_NAMES:
+        found = next(iter(score_cards(window, name=name)), None)
+    return found or ScoreCard(name)
 
 
 def fifth_conditions() -> list[Q]:
@@ -210,7 +223,7 @@ def thumbs(window: Window) -> Thumbs:
 def thumbs_over_time(window: Window) -> list[Thumbs]:
     """The window's feedback by hour, or by day (UTC) when it is longer than two days; empty steps too. One query."""
     step = HOUR_MS if window.hours <= 48 else DAY_MS
-    rows = within(window, Feedback.objects.all()).annotate(since=F("created_ms") - F("created_ms") % step)
+    rows: Any = within(window, Feedback.objects.all()).annotate(since=F("created_ms") - F("created_ms") % step)
     found = {row["since"]: row for row in rows.values("since").annotate(**POSITIVE)}
     first = window.since_ms - window.since_ms % step
     none = {"positive": 0, "negative": 0}

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -104,7 +105,7 @@ def test_an_id_that_is_only_part_of_a_waiting_one_is_not_known(client: Client, s
 def test_scores_posted_at_once_leave_one_row_whoever_is_first(shop: NewProject):
     make_trace(shop.project)
 
-    errors = at_once([lambda value=value: score(shop.project, "t1", value / 10) for value in range(8)])
+    errors = at_once([partial(score, shop.project, "t1", value / 10) for value in range(8)])
 
     assert errors == []
     assert Score.objects.get().value in [value / 10 for value in range(8)]
@@ -114,10 +115,10 @@ def test_scores_posted_at_once_leave_one_row_whoever_is_first(shop: NewProject):
 def test_a_waiting_trace_is_judged_by_several_while_it_is_folded(client: Client, shop: NewProject):
     post_signed(client, "/v1/traces", b'{"id": "t1", "name": "chat"}', key=shop.api_key)
     judges: list[Callable[[], object]] = [
-        lambda name=name: score(shop.project, "t1", 0.5, name=name) for name in ("a", "b", "c")
+        partial(score, shop.project, "t1", 0.5, name=name) for name in ("a", "b", "c")
     ]
 
-    errors = at_once([*judges, flush_all, lambda: thumb(shop.project, "t1", 1)])
+    errors = at_once([*judges, flush_all, partial(thumb, shop.project, "t1", 1)])
     flush_all()
 
     assert errors == []
