@@ -147,12 +147,14 @@ class TraceScoresView(JudgementView):
 class TraceScoresAliasView(TraceScoresView):
     """`/v1/traces/{id}/scores`. A PUT there means the trace whose id ends in "/scores", as on every path around it."""
 
-    http_method_names = ("get", "post", "head", "options")
-
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "PUT":
-            return TraceUpdateView.as_view()(request, trace_id=f"{kwargs['trace_id']}/scores")
+            return self.put(request, **kwargs)
         return super().dispatch(request, *args, **kwargs)
+
+    @extend_schema(exclude=True)
+    def put(self, request: HttpRequest, trace_id: str) -> HttpResponseBase:
+        return TraceUpdateView.as_view()(request, trace_id=f"{trace_id}/scores")
 
     @extend_schema(**schema.POST_SCORE_ALIAS)
     def post(self, request: Request, trace_id: str) -> Response:

@@ -75,7 +75,7 @@ class ScoreCard:
 
 @dataclass(frozen=True)
 class Thumbs:
-    """Feedback counted. hour_ms: from when, where it is one of a series."""
+    """Feedback counted. since_ms: from when, where it is one of a series."""
 
     positive: int = 0
     negative: int = 0
@@ -220,9 +220,19 @@ def thumbs(window: Window) -> Thumbs:
     return Thumbs(**within(window, Feedback.objects.all()).aggregate(**POSITIVE))
 
 
+def is_hourly(window: Window) -> bool:
+    """Whether a window's feedback is told by the hour rather than by the day."""
+    return window.hours <= 48
+
+
+def thumbs_together(steps: Sequence[Thumbs]) -> Thumbs:
+    """The sum of a series."""
+    return Thumbs(sum(each.positive for each in steps), sum(each.negative for each in steps))
+
+
 def thumbs_over_time(window: Window) -> list[Thumbs]:
     """The window's feedback by hour, or by day (UTC) when it is longer than two days; empty steps too. One query."""
-    step = HOUR_MS if window.hours <= 48 else DAY_MS
+    step = HOUR_MS if is_hourly(window) else DAY_MS
     rows: Any = within(window, Feedback.objects.all()).annotate(since=F("created_ms") - F("created_ms") % step)
     found = {row["since"]: row for row in rows.values("since").annotate(**POSITIVE)}
     first = window.since_ms - window.since_ms % step
