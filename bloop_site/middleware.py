@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.template.response import SimpleTemplateResponse
 from django.urls import Resolver404, resolve
 
-from bloop_site.lib.api import error_response, is_api, is_ingest
+from bloop_site.lib.api import error_response, is_api, is_ingest, is_judging, is_signed
 from bloop_site.lib.bodies import body_limit
 from bloop_site.lib.network import is_trusted
 from bloop_site.views import forbidden_page
@@ -72,7 +72,7 @@ class CorsMiddleware:
         }
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        signed = is_ingest(request.path_info)
+        signed = is_ingest(request.path_info) or is_judging(request.path_info)
         if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in request.META:
             response: HttpResponseBase = HttpResponse(status=204)
             add_headers(response, INGEST_PREFLIGHT if signed else SITE_PREFLIGHT)
@@ -184,10 +184,16 @@ class CrossSiteGuardMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.method in SAFE_METHODS or is_ingest(request.path_info) or is_same_site(request):
+        if request.method in SAFE_METHODS or decides_without_cookie(request) or is_same_site(request):
             return self.get_response(request)
         reason = "cross-site request refused"
         return error_response(reason, status=403) if is_api(request) else forbidden_page(request)
+
+
+def decides_without_cookie(request: HttpRequest) -> bool:
+    """Whether no cookie is looked at, so that nobody's can be abused."""
+    path = request.path_info
+    return is_ingest(path) or (is_judging(path) and is_signed(request))
 
 
 def is_same_site(request: HttpRequest) -> bool:

@@ -3,8 +3,10 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -89,6 +91,20 @@ known_owners = KnownOwners()
 def condition_of(sender: Sender) -> tuple[str, tuple[object, ...]]:
     """Under what SQL condition a payload of `sender` may be kept, with its parameters."""
     return still_owns(sender.owner, now=timezone.now()) if sender.owner else ("", ())
+
+
+def confirm(sender: Sender) -> None:
+    """Ask whether the key still owns the project, for a view that writes without `keep`. Raises SenderChanged."""
+    condition, values = condition_of(sender)
+    if not condition:
+        return
+    parameters: tuple[Any, ...] = values
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 {condition}", parameters)
+        held = cursor.fetchone()
+    if held is None and sender.owner is not None:
+        known_owners.forget(sender.owner.key)
+        raise SenderChanged
 
 
 def signature_of(request: HttpRequest) -> bytes:

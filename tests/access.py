@@ -47,6 +47,7 @@ from projects.scopes import SCOPES
 from projects.services.projects import create_project
 from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_admin, make_token, make_user, record
+from tests.llmtraces.judging_of import make_trace, score, thumb
 
 SECRET = "OnlyTheShopMayReadThis"
 PEOPLE = (
@@ -311,7 +312,15 @@ def add_work(world: World) -> None:
     change_status(issue_id=issue.pk, change=Change("ignored"), actor=doer, now_ms=now)
     note = add_note(issue_id=issue.pk, text=SECRET, author=member, now_ms=now)
     world.names |= {"slashed_issue": str(issues["with/slash"].pk), "note": str(note.pk)}
+    judge(Project.objects.get(pk=world.names["shop_id"]))
     world.names |= {"transition": str(issue.transitions.get().pk), "merge": str(issue.merges.get().pk)}
+
+
+def judge(shop: Project) -> None:
+    """A trace of the shop, and what was said of it."""
+    make_trace(shop, "t1", name=SECRET, at=now_ms())
+    score(shop, "t1", 0.5, name=SECRET, at=now_ms())
+    thumb(shop, "t1", 1, comment=SECRET, at=now_ms())
 
 
 def add_tokens(world: World) -> None:

@@ -138,6 +138,16 @@ LLM_PAGES = (
 )
 
 
+def judging(method: str, of: str, expected: dict[str, int], body: Any = None, name: str = "") -> Row:
+    """Scores or feedback of the shop's trace, read or written; a project is named, for admins reach several."""
+    path = "traces" if name else "llm/traces"
+    return Row(name or f"trace-{of}", f"{method} /v1/{path}/t1/{of}?project_id={{shop_id}}", expected, json=body)
+
+
+READ_TRACES = scoped("llm:read", "errors:read", outsider=200)  # who has no part in the project gets empty lists
+JUDGE_TRACES = scoped("llm:write", "errors:read", outsider=404)
+A_SCORE: dict[str, Any] = {"name": "tone", "value": 1}
+
 TABLE = [
     # --- Open to all
     Row("health", "GET /health", everyone(200)),
@@ -150,6 +160,16 @@ TABLE = [
     Row("traces", "POST /v1/traces", everyone(401)),
     Row("traces-batch", "POST /v1/traces/batch", everyone(401)),
     Row("trace-update", "PUT /v1/traces/t1", everyone(401)),
+    # --- Judging traces, which a signature opens too
+    judging("GET", "scores", READ_TRACES),
+    judging("POST", "scores", JUDGE_TRACES, A_SCORE),
+    judging("GET", "scores", READ_TRACES, name="trace-scores-alias"),
+    judging("POST", "scores", JUDGE_TRACES, A_SCORE, name="trace-scores-alias"),
+    Row("trace-scores-alias", "PUT /v1/traces/t1/scores", everyone(401)),  # of the trace "t1/scores", signed
+    judging("GET", "feedback", READ_TRACES),
+    judging("POST", "feedback", JUDGE_TRACES, {"value": 1}),
+    Row("scores-summary", "GET /v1/llm/scores/summary", READ_TRACES),
+    Row("feedback-summary", "GET /v1/llm/feedback/summary", READ_TRACES),
     # --- Getting in
     Row("accounts:login", "GET /auth/login", everyone(200, stranger=302)),
     Row("accounts:recover", "GET /auth/recover", everyone(200)),
@@ -418,7 +438,8 @@ def test_a_bearer_decides_alone_whatever_the_cookie(row: Row, world: World):
         assert (answer.status_code, answer.json()) == (401, {"error": "invalid or expired token"}), bearer
         assert answer.headers["WWW-Authenticate"] == "Bearer"
     with undone():
-        answer = world.send(row, {"Cookie": cookie, "Authorization": f"Bearer {world.bearers['llm:read']}"})
+        poor = next(scope for scope in SCOPES if row.expected[scope] == 403)
+        answer = world.send(row, {"Cookie": cookie, "Authorization": f"Bearer {world.bearers[poor]}"})
     assert answer.status_code == 403
     assert answer.json()["error"].startswith("token lacks required scope: ")
 

@@ -22,6 +22,7 @@ from projects.services.members import invite_to
 from projects.services.projects import NewProject
 from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_project, make_token, make_user, record, verified_client
+from tests.llmtraces.judging_of import make_trace, score, thumb
 
 FEW, MANY = 3, 30
 
@@ -241,3 +242,55 @@ def test_mapped_stacks_cost_one_query_for_the_names_of_their_maps_and_one_for_ea
     raw, cold, warm = (len(queries_of(client, f"/v1/errors/{name}")) for name in ("raw", "fp", "fp"))
 
     assert (cold - raw, warm - raw) == (5, 1)
+
+
+# --- LLM --------------------------------------------------------------------------------------------------------------
+
+LLM_PAGES = {
+    "/llm/scores": 13,
+    "/llm/scores?project=shop&hours=720": 14,
+    "/llm/scores?name=score-0&sort=newest": 15,
+    "/llm/feedback": 15,
+    "/llm/feedback?value=1&project=shop": 16,
+}
+LLM_API = {
+    "/v1/llm/scores/summary": 5,
+    "/v1/llm/feedback/summary": 3,
+    "/v1/llm/traces/t0/scores": 3,
+    "/v1/llm/traces/t0/feedback": 3,
+}
+
+
+def fill_llm(shop: NewProject, count: int) -> None:
+    """`count` traces, each with scores and feedback, and as many of both on the first."""
+    for number in range(count):
+        make_trace(shop.project, f"t{number}", at=now_ms())
+        for trace_id, name in ((f"t{number}", "score-0"), ("t0", f"score-{number}")):
+            score(shop.project, trace_id, number / count, name=name, at=now_ms())
+            thumb(shop.project, trace_id, 1, user=f"u{number}", at=now_ms(), comment="good")
+
+
+@pytest.mark.parametrize("path", LLM_PAGES)
+def test_a_page_of_llm_asks_as_often_for_30_rows_as_for_3(path: str, admin_client: Client, shop: NewProject):
+    fill_llm(shop, FEW)
+    fewer = queries_of(admin_client, path)
+    fill_llm(shop, MANY)
+
+    more = queries_of(admin_client, path)
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= LLM_PAGES[path], difference(fewer, more)
+
+
+@pytest.mark.parametrize("path", LLM_API)
+def test_an_answer_of_llm_asks_as_often_for_30_rows_as_for_3(path: str, shop: NewProject):
+    client = Client(headers={"Authorization": f"Bearer {make_token(shop.project, scopes=SCOPES).secret}"})
+    fill_llm(shop, FEW)
+    client.get("/v1/trends")  # the token's use is noted once a minute
+    fewer = queries_of(client, path)
+    fill_llm(shop, MANY)
+
+    more = queries_of(client, path)
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= LLM_API[path], difference(fewer, more)

@@ -22,8 +22,29 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def is_ingest(path: str) -> bool:
-    """Whether a signed client posts here: no cookies, any origin."""
-    return path.startswith(INGEST_PREFIXES)
+    """Whether only signed clients post here: no cookies, any origin."""
+    return path.startswith(INGEST_PREFIXES) and not is_judging(path)
+
+
+def is_judging(path: str) -> bool:
+    """Whether it is the scores of a trace, which stand among the signed paths but take tokens and sessions as well.
+
+    Such a request goes the way of all others, past everything that guards a cookie; pages of any origin may send it as
+    they may send traces, if it is signed.
+    """
+    return path.startswith("/v1/traces/") and path.endswith("/scores")
+
+
+def is_signed(request: HttpRequest) -> bool:
+    """Whether the signature alone decides whose request it is: it has one, or names a key, and brings no token.
+
+    Asked by the views that take either and by the guard of cookies, which lets such a request pass: they must agree.
+    """
+    meta = request.META
+    scheme, _, secret = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() == "bearer" and secret.strip():
+        return False
+    return any(meta.get(name) for name in ("HTTP_X_SIGNATURE", "HTTP_X_BLOOP_SIGNATURE", "HTTP_X_PROJECT_KEY"))
 
 
 def error_response(reason: str, *, status: int, headers: dict[str, str] | None = None) -> JsonResponse:

@@ -1,13 +1,53 @@
-"""The Feedback page."""
+"""The Feedback page: what people think of what the program answered, over time and one by one."""
 
-from django.http import HttpResponseBase
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseBase
 
 from accounts.http import PageRequest
-from llmtraces.dashboard.shell import answer, llm_page, shell_of
+from bloop_site.lib.links import page_links, with_query
+from bloop_site.lib.pagination import page_of
+from llmtraces.dashboard.judging_view import feedback_view, thumb_bars
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of, wants_csv
+from llmtraces.queries.judgements import feedback_list, is_hourly, thumbs_over_time, thumbs_together
+
+PAGE_SIZE = 25
+MAX_CSV_ROWS = 10_000
+VALUES = {"1": 1, "-1": -1}
+HEADER = ("trace_id", "trace", "project", "user", "value", "comment", "created_at_ms")
 
 
 @llm_page
 def feedback(request: PageRequest) -> HttpResponseBase:
-    """The Feedback page."""
+    """Totals, the course of them, and the newest feedback; `?value=1` or `-1` for one kind. The list as CSV."""
     shell = shell_of(request)
-    return answer(request, shell, "llm/feedback.html", {})
+    value = VALUES.get(request.GET.get("value", ""))
+    if wants_csv(request):
+        return feedback_csv(shell, value)
+    steps = thumbs_over_time(shell.window)
+    total = thumbs_together(steps)
+    listed = {1: total.positive, -1: total.negative}.get(value or 0, total.total)
+    page = page_of(wanted=request.GET.get("page"), size=PAGE_SIZE, total=listed)
+    rows = feedback_list(shell.window, value=value, offset=page.offset, limit=PAGE_SIZE)
+    context = {
+        "total": total,
+        "steps": steps,
+        "bars": thumb_bars(steps),
+        "peak": max((each.total for each in steps), default=0),
+        "each_words": "hour" if is_hourly(shell.window) else "day",
+        "rows": [feedback_view(row) for row in rows],
+        "page": page_links(request.GET, page),
+        "value": value,
+        "all_url": with_query(request.GET, value=None, page=None),
+        "origin": settings.BLOOP.auth.rp_origin,
+    }
+    return answer(request, shell, "llm/feedback.html", context)
+
+
+def feedback_csv(shell: Shell, value: int | None) -> HttpResponse:
+    """The newest feedback as a download."""
+    rows = feedback_list(shell.window, value=value, offset=0, limit=MAX_CSV_ROWS)
+    lines = (
+        (each.trace_id, each.trace_name, each.project_slug, each.user_id, each.value, each.comment, each.created_ms)
+        for each in rows
+    )
+    return csv_answer(shell, "feedback", HEADER, lines)
