@@ -1,12 +1,13 @@
 """Puts together what a trace was and what came of it: the last word on each span, and what a PUT said. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from llmtraces.contract import SpanIn, TraceIn, UpdateIn
 from llmtraces.contributions import SpanFacts
+from llmtraces.retrievals import retrieval_of
 
 TraceKey = tuple[str, str]  # project id, trace id
 
@@ -65,4 +66,12 @@ def span_facts(span: SpanIn, *, cost_micros: int, cost_source: str) -> SpanFacts
         cache_write_tokens=span.cache_write_tokens,
         reasoning_tokens=span.reasoning_tokens,
         cost_micros=cost_micros,
+        retrieval=retrieval_of(span.metadata) if span.span_type == "retrieval" else None,
     )
+
+
+def with_kept_retrieval(span: SpanIn, facts: SpanFacts, before: SpanFacts | None) -> SpanFacts:
+    """The facts, with the retrieval of a span that comes again without metadata: like its texts, it stays."""
+    if before is None or before.retrieval is None or span.metadata is not None or span.span_type != "retrieval":
+        return facts
+    return replace(facts, retrieval=before.retrieval)

@@ -49,6 +49,11 @@ def read(name: str, path: str, *, outsider: int) -> Row:
     return Row(name, f"GET /v1/{path}", scoped("errors:read", outsider=outsider))
 
 
+def asked(name: str, path: str) -> Row:
+    """A question about traces."""
+    return Row(name, f"GET /v1/llm/{path}", scoped("llm:read", "errors:read", outsider=200))
+
+
 def written(name: str, path: str) -> Row:
     """A status change."""
     return Row(name, f"POST /v1/errors/fp/{path}", scoped("errors:write", outsider=404))
@@ -311,6 +316,8 @@ TABLE = [
     read("api-release-errors", f"releases/{SECRET}/errors", outsider=200),
     read("api-trends", "trends", outsider=200),
     read("api-stats", "stats", outsider=200),
+    asked("api-llm-rag", "rag"),
+    asked("api-llm-rag", "rag?project_id={shop_id}"),
     Row("api-source-maps", "GET /v1/projects/shop/sourcemaps", scoped("sourcemaps:read", outsider=404)),
     Row("api-source-maps", "POST /v1/projects/shop/sourcemaps", CHANGES_MAPS, upload=MAP_FORM),
     Row("api-source-map", "DELETE /v1/projects/shop/sourcemaps/{shop_map}", CHANGES_MAPS),
@@ -417,8 +424,9 @@ def test_a_bearer_decides_alone_whatever_the_cookie(row: Row, world: World):
             answer = world.send(row, {"Cookie": cookie, "Authorization": bearer})
         assert (answer.status_code, answer.json()) == (401, {"error": "invalid or expired token"}), bearer
         assert answer.headers["WWW-Authenticate"] == "Bearer"
+    unfit = next(scope for scope in SCOPES if row.expected[scope] == 403)
     with undone():
-        answer = world.send(row, {"Cookie": cookie, "Authorization": f"Bearer {world.bearers['llm:read']}"})
+        answer = world.send(row, {"Cookie": cookie, "Authorization": f"Bearer {world.bearers[unfit]}"})
     assert answer.status_code == 403
     assert answer.json()["error"].startswith("token lacks required scope: ")
 

@@ -3,10 +3,11 @@
 from django.urls import path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from llmtraces.api import ingest
+from llmtraces.api import ingest, rag
 
 urlpatterns = [
     path("v1/traces", ingest.TraceView.as_view(), name="traces"),
     path("v1/traces/batch", ingest.TraceBatchView.as_view(), name="traces-batch"),
     path("v1/traces/<text:trace_id>", ingest.TraceUpdateView.as_view(), name="trace-update"),
+    path("v1/llm/rag", rag.RagView.as_view(), name="api-llm-rag"),
 ]
