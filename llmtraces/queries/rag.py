@@ -1,8 +1,7 @@
 """What retrievals found (contract 8.5.10): by name and source, hour by hour, and how relevant it was."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Max, Min, Sum
@@ -26,23 +25,27 @@ def mean(total: int, count: int, *, unit: int = 1, digits: int = 2) -> float:
 
 @dataclass(frozen=True)
 class Retrievals:
-    """Sums over retrievals; each average leaves out those that did not give the value (0 when none did).
+    """Sums over retrievals, as the rollup has them; each average leaves out those that did not give the value.
 
-    Latencies in milliseconds; percentages of 100; relevances as the client gave them.
+    An average of none is 0. Latencies in milliseconds; percentages of 100; relevances as the client gave them.
     """
 
-    sums: Mapping[str, int] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> int:
-        return self.sums.get(name) or 0
-
-    @property
-    def call_count(self) -> int:
-        return self["call_count"]
-
-    @property
-    def error_count(self) -> int:
-        return self["error_count"]
+    call_count: int = 0
+    error_count: int = 0
+    latency_ms: int = 0
+    chunks_retrieved: int = 0
+    chunks_used: int = 0
+    used_count: int = 0
+    context_tokens: int = 0
+    context_count: int = 0
+    context_micropct: int = 0
+    context_pct_count: int = 0
+    chunks_micropct: int = 0
+    chunks_pct_count: int = 0
+    top_k: int = 0
+    top_k_count: int = 0
+    top_relevance_micros: int = 0
+    relevance_count: int = 0
 
     @property
     def error_rate(self) -> float:
@@ -51,37 +54,37 @@ class Retrievals:
 
     @property
     def avg_latency_ms(self) -> float:
-        return mean(self["latency_ms"], self.call_count)
+        return mean(self.latency_ms, self.call_count)
 
     @property
     def avg_chunks_retrieved(self) -> float:
-        return mean(self["chunks_retrieved"], self.call_count)
+        return mean(self.chunks_retrieved, self.call_count)
 
     @property
     def avg_chunks_used(self) -> float:
-        return mean(self["chunks_used"], self["used_count"])
+        return mean(self.chunks_used, self.used_count)
 
     @property
     def avg_context_tokens(self) -> float:
-        return mean(self["context_tokens"], self["context_count"])
+        return mean(self.context_tokens, self.context_count)
 
     @property
     def avg_context_utilization_pct(self) -> float:
         """Of the most that fits."""
-        return mean(self["context_micropct"], self["context_pct_count"], unit=MICROS)
+        return mean(self.context_micropct, self.context_pct_count, unit=MICROS)
 
     @property
     def chunk_utilization_pct(self) -> float:
         """Chunks used of those retrieved."""
-        return mean(self["chunks_micropct"], self["chunks_pct_count"], unit=MICROS)
+        return mean(self.chunks_micropct, self.chunks_pct_count, unit=MICROS)
 
     @property
     def avg_top_k(self) -> float:
-        return mean(self["top_k"], self["top_k_count"])
+        return mean(self.top_k, self.top_k_count)
 
     @property
     def avg_top_relevance(self) -> float:
-        return mean(self["top_relevance_micros"], self["relevance_count"], unit=MICROS, digits=6)
+        return mean(self.top_relevance_micros, self.relevance_count, unit=MICROS, digits=6)
 
 
 @dataclass(frozen=True)
@@ -117,11 +120,9 @@ class Rag:
 def rag(window: Window, *, limit: int) -> Rag:
     """The retrievals of the window with its busiest `limit` sources, in four queries."""
     hours = hours_of(window)
-    totals = Counter[str]()
-    for hour in hours:
-        totals.update(hour.of.sums)
+    total = Retrievals(**{name: sum(getattr(hour.of, name) for hour in hours) for name in AMOUNTS})
     least, most = relevance_bounds(window)
-    return Rag(sources_of(window, limit=limit), hours, Retrievals(totals), least, most)
+    return Rag(sources_of(window, limit=limit), hours, total, least, most)
 
 
 def sources_of(window: Window, *, limit: int) -> list[Source]:
@@ -134,7 +135,7 @@ def sources_of(window: Window, *, limit: int) -> list[Source]:
         name, source = row.pop("name"), row.pop("source")
         counts = buckets[name, source]
         p50, p95 = (round(percentile(counts, p), 2) for p in (0.5, 0.95))
-        found.append(Source(name, source, Retrievals(row), p50, p95))
+        found.append(Source(name, source, Retrievals(**row), p50, p95))
     return found
 
 
@@ -151,7 +152,7 @@ def rag_buckets(window: Window, names: set[str]) -> defaultdict[tuple[str, str],
 def hours_of(window: Window) -> list[RagHour]:
     """Hour by hour, the newest first; hours without retrievals are left out."""
     rows: Any = window.hourly(RetrievalHour.objects.all()).values("hour_ms").annotate(**SUMS)
-    return [RagHour(row.pop("hour_ms"), Retrievals(row)) for row in rows.exclude(call_count=0).order_by("-hour_ms")]
+    return [RagHour(row.pop("hour_ms"), Retrievals(**row)) for row in rows.exclude(call_count=0).order_by("-hour_ms")]
 
 
 def relevance_bounds(window: Window) -> tuple[float, float]:
