@@ -62,10 +62,13 @@ def prompt(
 
 
 def words(client: Client, path: str, query: dict[str, str] | None = None) -> str:
-    """The text of a page, tags gone, one space between words."""
+    """What is seen of a page: of short figures not the exact ones for the ear; one space between words."""
     answer = client.get(path, query or {})
     assert answer.status_code == 200
-    text = unescape(re.sub(r"<[^>]*>", " ", answer.content.decode()))
+    page = re.sub(
+        r'(aria-hidden="true">[^<]*</span>)<span class="sr-only">[^<]*</span>', r"\1", answer.content.decode()
+    )
+    text = unescape(re.sub(r"<[^>]*>", " ", page))
     return re.sub(r"\s+", " ", text)
 
 
