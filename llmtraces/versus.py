@@ -5,6 +5,7 @@ from typing import Literal
 
 Tone = Literal["better", "worse", "same", "plain", "none"]
 MANY_TIMES = 10
+ABOUT = 0.01  # less than this share apart is about the same
 NO_BREAK_SPACE = "\u00a0"
 NOTHING = "nothing to compare"
 
@@ -32,18 +33,19 @@ def relative(before: float | None, after: float | None, *, less: str, more: str)
         return Difference(NOTHING, "none")
     if before == after:
         return Difference("the same", "same")
+    if before > 0 and abs(after - before) / before < ABOUT:
+        return Difference("about the same", "same")
     by = share_words(before, after)
     return Difference(f"{by} {less}", "better") if after < before else Difference(f"{by} {more}".strip(), "worse")
 
 
 def share_words(before: float, after: float) -> str:
-    """By how much of `before` the two differ: "12 %", "< 1 %", "14 times"; of nothing "" since any share is endless."""
+    """By how much of `before` the two differ: "12 %", "14 times"; of nothing "" since any share is endless."""
     if before <= 0:
         return ""
     if after / before >= MANY_TIMES:
         return f"{after / before:,.0f} times"
-    share = abs(after - before) / before * 100
-    return f"{share:.0f}{NO_BREAK_SPACE}%" if share >= 1 else f"<{NO_BREAK_SPACE}1{NO_BREAK_SPACE}%"
+    return f"{abs(after - before) / before * 100:.0f}{NO_BREAK_SPACE}%"
 
 
 def points(before: float | None, after: float | None) -> Difference:

@@ -150,7 +150,7 @@ def figures_of(first: Version, second: Version) -> list[Figure]:
     return [
         Figure("Traces", "count", first.trace_count, second.trace_count, used),
         *averages,
-        Figure("Cost of all", "money", first.cost_micros, second.cost_micros, total_cost(first, second)),
+        Figure("Total cost", "money", first.cost_micros, second.cost_micros, total_cost(first, second)),
     ]
 
 
