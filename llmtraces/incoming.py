@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import msgspec
 
@@ -10,6 +11,8 @@ from llmtraces.contributions import SpanFacts
 from llmtraces.retrievals import retrieval_of
 
 TraceKey = tuple[str, str]  # project id, trace id
+Said = TypeVar("Said", TraceIn, SpanIn)
+TEXTS = ("input", "output", "metadata")
 
 
 @dataclass
@@ -22,12 +25,24 @@ class Incoming:
     update: UpdateIn | None = None
 
     def add(self, entry: TraceIn | UpdateIn) -> None:
-        """A later trace replaces an earlier, its spans those with the same ids; updates add up."""
+        """A later trace replaces an earlier, its spans those with the same ids; updates add up.
+
+        A text that the later one leaves out stays, as it does when they come in two batches.
+        """
         if isinstance(entry, TraceIn):
-            self.trace = entry
-            self.spans.update((span.span_id, span) for span in entry.spans)
+            self.trace = with_texts_of(self.trace, entry)
+            for span in entry.spans:
+                self.spans[span.span_id] = with_texts_of(self.spans.get(span.span_id), span)
         else:
             self.update = entry if self.update is None else later_update(self.update, entry)
+
+
+def with_texts_of(earlier: Said | None, later: Said) -> Said:
+    """The later of two, with those texts of the earlier that it leaves out."""
+    if earlier is None:
+        return later
+    kept = {name: getattr(earlier, name) for name in TEXTS if getattr(later, name) is None}
+    return msgspec.structs.replace(later, **kept) if kept else later
 
 
 def later_update(earlier: UpdateIn, later: UpdateIn) -> UpdateIn:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bloop_site.lib.clock import HOUR_MS
 from llmtraces.contract import Rules, parse_trace
-from llmtraces.models import DurationHour, Retrieval, RetrievalHour, Span, ToolHour
+from llmtraces.models import DurationHour, Retrieval, RetrievalHour, Span, SpanText, ToolHour, TraceText
 from llmtraces.percentiles import bucket_of
 from llmtraces.queries.verify import differences
 from llmtraces.retrievals import MAX_PERCENT, RetrievalFacts, retrieval_of
@@ -221,6 +221,20 @@ def test_a_span_sent_again_without_metadata_keeps_its_retrieval(shop: NewProject
 
     assert Retrieval.objects.get().chunks_retrieved == 8
     assert (hour().call_count, hour().error_count, hour().latency_ms) == (1, 1, 500)
+
+
+def test_two_posts_in_one_batch_come_to_the_same_as_in_two(shop: NewProject):
+    first = {"id": "t1", "started_at": T, "input": "Q", "metadata": {"a": 1}, "spans": [span(input="q")]}
+    second = {"id": "t1", "started_at": T, "output": "A", "spans": [span(None, output="a", status="error")]}
+
+    record_traces([(shop.project.pk, T, parse_trace(raw, rules=Rules("full", 9), now_ms=T)) for raw in (first, second)])
+
+    assert Retrieval.objects.get().chunks_retrieved == 8
+    assert (hour().call_count, hour().error_count) == (1, 1)
+    text = SpanText.objects.get()
+    assert (text.input, text.output, json.loads(text.metadata or "")) == ("q", "a", SAID)
+    whole = TraceText.objects.get()
+    assert (whole.input, whole.output, whole.metadata) == ("Q", "A", '{"a":1}')
 
 
 def test_a_span_sent_again_under_a_stricter_policy_keeps_its_retrieval(shop: NewProject):
