@@ -5,10 +5,11 @@ So a trace that comes twice, grows, or is updated leaves each rollup as if it ha
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from bloop_site.lib.clock import hour_of
 from llmtraces.percentiles import bucket_of
+from llmtraces.retrievals import RetrievalFacts
 
 Key = tuple[str | int, ...]
 Amounts = tuple[int, ...]
@@ -16,7 +17,7 @@ Amounts = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class SpanFacts:
-    """What counts of a span; "" for no model or provider."""
+    """What counts of a span; "" for no model or provider. retrieval: what a retrieval span says of its chunks."""
 
     span_type: str
     name: str
@@ -33,6 +34,7 @@ class SpanFacts:
     cache_write_tokens: int
     reasoning_tokens: int
     cost_micros: int
+    retrieval: RetrievalFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +122,12 @@ class Rollups:
     prompts: Rollup
     sessions: Rollup
     tools: Rollup
+    retrievals: Rollup
     durations: Rollup
 
     @classmethod
     def empty(cls) -> "Rollups":
-        return cls(*(Rollup() for _ in range(6)))
+        return cls(*(Rollup() for _ in fields(cls)))
 
     def add(self, project_id: str, trace: TraceFacts, spans: Sequence[SpanFacts], *, sign: int = 1) -> None:
         """Add (sign 1) or take away (-1) all that the trace contributes."""
@@ -163,6 +166,25 @@ class Rollups:
             self.durations.add((project_id, hour, "tool", span.name, "", bucket_of(span.latency_ms)), (1,), sign=sign)
             tool = (1, span.is_error, span.latency_ms, span.cost_micros)
             self.tools.add((project_id, hour, span.name), tool, sign=sign)
+        if span.retrieval is not None:
+            self.add_retrieval(project_id, span, span.retrieval, sign=sign)
+
+    def add_retrieval(self, project_id: str, span: SpanFacts, said: RetrievalFacts, *, sign: int) -> None:
+        """What a retrieval says of its chunks: each sum with how many gave it, so that averages skip the others."""
+        key = (project_id, hour_of(span.started_ms), span.name, said.source)
+        amounts = [1, span.is_error, span.latency_ms, said.chunks_retrieved]
+        for amount in (
+            said.chunks_used,
+            said.context_tokens,
+            said.context_micropct,
+            said.chunks_micropct,
+            said.top_k,
+            said.top_relevance_micros,
+        ):
+            amounts += (amount or 0, amount is not None)
+        self.retrievals.add(key, amounts, sign=sign)
+        bucket = (project_id, hour_of(span.started_ms), "rag", span.name, said.source, bucket_of(span.latency_ms))
+        self.durations.add(bucket, (1,), sign=sign)
 
     def add_correction(
         self, project_id: str, trace: TraceFacts, spans: Sequence[SpanFacts], totals: Totals, *, sign: int

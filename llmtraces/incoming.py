@@ -1,14 +1,18 @@
 """Puts together what a trace was and what came of it: the last word on each span, and what a PUT said. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import msgspec
 
 from llmtraces.contract import SpanIn, TraceIn, UpdateIn
 from llmtraces.contributions import SpanFacts
+from llmtraces.retrievals import retrieval_of
 
 TraceKey = tuple[str, str]  # project id, trace id
+Said = TypeVar("Said", TraceIn, SpanIn)
+TEXTS = ("input", "output", "metadata")
 
 
 @dataclass
@@ -21,12 +25,24 @@ class Incoming:
     update: UpdateIn | None = None
 
     def add(self, entry: TraceIn | UpdateIn) -> None:
-        """A later trace replaces an earlier, its spans those with the same ids; updates add up."""
+        """A later trace replaces an earlier, its spans those with the same ids; updates add up.
+
+        A text that the later one leaves out stays, as it does when they come in two batches.
+        """
         if isinstance(entry, TraceIn):
-            self.trace = entry
-            self.spans.update((span.span_id, span) for span in entry.spans)
+            self.trace = with_texts_of(self.trace, entry)
+            for span in entry.spans:
+                self.spans[span.span_id] = with_texts_of(self.spans.get(span.span_id), span)
         else:
             self.update = entry if self.update is None else later_update(self.update, entry)
+
+
+def with_texts_of(earlier: Said | None, later: Said) -> Said:
+    """The later of two, with those texts of the earlier that it leaves out."""
+    if earlier is None:
+        return later
+    kept = {name: getattr(earlier, name) for name in TEXTS if getattr(later, name) is None}
+    return msgspec.structs.replace(later, **kept) if kept else later
 
 
 def later_update(earlier: UpdateIn, later: UpdateIn) -> UpdateIn:
@@ -65,4 +81,12 @@ def span_facts(span: SpanIn, *, cost_micros: int, cost_source: str) -> SpanFacts
         cache_write_tokens=span.cache_write_tokens,
         reasoning_tokens=span.reasoning_tokens,
         cost_micros=cost_micros,
+        retrieval=retrieval_of(span.metadata) if span.span_type == "retrieval" else None,
     )
+
+
+def with_kept_retrieval(span: SpanIn, facts: SpanFacts, before: SpanFacts | None) -> SpanFacts:
+    """The facts, with the retrieval of a span that comes again without metadata: like its texts, it stays."""
+    if before is None or before.retrieval is None or span.metadata is not None or span.span_type != "retrieval":
+        return facts
+    return replace(facts, retrieval=before.retrieval)

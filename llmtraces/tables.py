@@ -47,5 +47,27 @@ TABLES = {
         "SessionHour", (*HOUR, "session_id"), ("trace_count", "error_count", "total_tokens", "cost_micros")
     ),
     "tools": RollupTable("ToolHour", (*HOUR, "name"), ("call_count", "error_count", "latency_ms", "cost_micros")),
+    "retrievals": RollupTable(
+        "RetrievalHour",
+        (*HOUR, "name", "source"),
+        (
+            "call_count",
+            "error_count",
+            "latency_ms",
+            "chunks_retrieved",
+            "chunks_used",
+            "used_count",
+            "context_tokens",
+            "context_count",
+            "context_micropct",
+            "context_pct_count",
+            "chunks_micropct",
+            "chunks_pct_count",
+            "top_k",
+            "top_k_count",
+            "top_relevance_micros",
+            "relevance_count",
+        ),
+    ),
     "durations": RollupTable("DurationHour", (*HOUR, "kind", "of", "by", "bucket"), ("count",)),
 }

@@ -49,6 +49,11 @@ def read(name: str, path: str, *, outsider: int) -> Row:
     return Row(name, f"GET /v1/{path}", scoped("errors:read", outsider=outsider))
 
 
+def asked(name: str, path: str) -> Row:
+    """A question about traces."""
+    return Row(name, f"GET /v1/llm/{path}", scoped("llm:read", "errors:read", outsider=200))
+
+
 def written(name: str, path: str) -> Row:
     """A status change."""
     return Row(name, f"POST /v1/errors/fp/{path}", scoped("errors:write", outsider=404))
@@ -218,6 +223,9 @@ TABLE = [
     Row("errors:detail", "GET /errors/gone/fp", page(stranger=404)),
     *[Row(f"llm:{name}", f"GET /llm{path}", page(stranger=200)) for name, path in LLM_PAGES],
     *[Row(f"llm:{name}", f"GET /llm{path}?project=shop", page(stranger=404, member=200)) for name, path in LLM_PAGES],
+    Row("llm:prompt", "GET /llm/prompt?name=x", page(stranger=200)),
+    Row("llm:prompt", "GET /llm/prompt?name=x&project=shop", page(stranger=404, member=200)),
+    Row("llm:prompt", "GET /llm/prompt", page(stranger=302)),
     Row("errors:releases", "GET /releases", page(stranger=200)),
     Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases?project=gone", page(stranger=404)),
@@ -331,6 +339,8 @@ TABLE = [
     read("api-release-errors", f"releases/{SECRET}/errors", outsider=200),
     read("api-trends", "trends", outsider=200),
     read("api-stats", "stats", outsider=200),
+    asked("api-llm-rag", "rag"),
+    asked("api-llm-rag", "rag?project_id={shop_id}"),
     Row("api-source-maps", "GET /v1/projects/shop/sourcemaps", scoped("sourcemaps:read", outsider=404)),
     Row("api-source-maps", "POST /v1/projects/shop/sourcemaps", CHANGES_MAPS, upload=MAP_FORM),
     Row("api-source-map", "DELETE /v1/projects/shop/sourcemaps/{shop_map}", CHANGES_MAPS),
@@ -437,9 +447,9 @@ def test_a_bearer_decides_alone_whatever_the_cookie(row: Row, world: World):
             answer = world.send(row, {"Cookie": cookie, "Authorization": bearer})
         assert (answer.status_code, answer.json()) == (401, {"error": "invalid or expired token"}), bearer
         assert answer.headers["WWW-Authenticate"] == "Bearer"
+    unfit = next(scope for scope in SCOPES if row.expected[scope] == 403)
     with undone():
-        poor = next(scope for scope in SCOPES if row.expected[scope] == 403)
-        answer = world.send(row, {"Cookie": cookie, "Authorization": f"Bearer {world.bearers[poor]}"})
+        answer = world.send(row, {"Cookie": cookie, "Authorization": f"Bearer {world.bearers[unfit]}"})
     assert answer.status_code == 403
     assert answer.json()["error"].startswith("token lacks required scope: ")
 

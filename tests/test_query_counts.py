@@ -16,6 +16,8 @@ from errors.models import Issue
 from errors.queries.sourcemaps import parsed_maps
 from ingest.reasons import REASONS
 from ingest.refusals import refusals
+from llmtraces.contract import Rules, parse_trace
+from llmtraces.services.fold import record_traces
 from projects.models import IngestKey, PurgeRun, Removal, RetentionPolicy
 from projects.scopes import SCOPES
 from projects.services.members import invite_to
@@ -294,3 +296,48 @@ def test_an_answer_of_llm_asks_as_often_for_30_rows_as_for_3(path: str, shop: Ne
 
     assert len(more) == len(fewer), difference(fewer, more)
     assert len(more) <= LLM_API[path], difference(fewer, more)
+
+
+# --- Prompts, tools and retrievals ------------------------------------------------------------------------------------
+
+RETRIEVALS = {  # as above: pages with session and frame, answers with the token
+    "/llm/rag": 12,
+    "/llm/rag?project=shop&hours=720": 13,
+    "/llm/tools": 10,
+    "/llm/prompts": 11,
+    "/llm/prompt?name=prompt-0": 11,
+    "/llm/prompt?name=prompt-0&v1=v0&v2=v1": 11,
+    "/v1/llm/rag": 6,
+}
+
+
+def fill_retrievals(shop: NewProject, count: int) -> None:
+    """`count` prompts, and as many versions of one; tools, retrievals and their sources."""
+    for number in range(count):
+        said = {"rag.chunks_retrieved": 8, "rag.relevance_scores": [0.5], "rag.source": f"s{number}"}
+        spans = [
+            {"span_type": "tool", "name": f"t{number}", "latency_ms": number},
+            {"span_type": "retrieval", "name": f"r{number}", "latency_ms": number, "metadata": said},
+        ]
+        for name, version in ((f"prompt-{number}", "v0"), ("prompt-0", f"v{number}")):
+            at = now_ms() - number * HOUR_MS // 2
+            raw = {"started_at": at, "prompt_name": name, "prompt_version": version, "spans": spans}
+            record_traces([(shop.project.pk, at, parse_trace(raw, rules=Rules("full", 100), now_ms=at))])
+
+
+@pytest.mark.parametrize("path", RETRIEVALS)
+def test_retrievals_tools_and_prompts_ask_as_often_for_30_rows_as_for_3(
+    path: str, admin_client: Client, shop: NewProject
+):
+    client = admin_client
+    if path.startswith("/v1"):
+        client = Client(headers={"Authorization": f"Bearer {make_token(shop.project, scopes=SCOPES).secret}"})
+        client.get("/v1/trends")  # the token's use is noted once a minute
+    fill_retrievals(shop, FEW)
+    fewer = queries_of(client, path)
+    fill_retrievals(shop, MANY)
+
+    more = queries_of(client, path)
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= RETRIEVALS[path], difference(fewer, more)

@@ -127,6 +127,8 @@ class Found(NamedTuple):
         if self.each:
             return self.each.format(id=column), self.each_values
         return f"{column} IN ({self.ids})", self.values
+
+
 class HoldsBytes(Func):
     """Whether a column of bytes has `part` somewhere in it."""
 

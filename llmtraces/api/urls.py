@@ -3,7 +3,7 @@
 from django.urls import path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from llmtraces.api import ingest, judgements, pricing, prompts, sessions, settings, traces, usage
+from llmtraces.api import ingest, judgements, pricing, prompts, rag, sessions, settings, traces, usage
 
 urlpatterns = [
     # What is said of a trace, before the traces whose ids could end like these
@@ -36,4 +36,5 @@ urlpatterns = [
     path("v1/llm/budget", settings.BudgetView.as_view(), name="llm-budget"),
     path("v1/llm/pricing", pricing.PricingView.as_view(), name="llm-pricing"),
     path("v1/llm/pricing/overrides", pricing.OverridesView.as_view(), name="llm-price-overrides"),
+    path("v1/llm/rag", rag.RagView.as_view(), name="api-llm-rag"),
 ]

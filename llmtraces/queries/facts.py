@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from llmtraces.contributions import SpanFacts, TraceFacts
 from llmtraces.incoming import Incoming, TraceKey
 from llmtraces.models import Span
+from llmtraces.retrievals import RetrievalFacts
 
 
 class StoredTrace(NamedTuple):
@@ -105,9 +106,18 @@ def spans_of(trace_ids: Sequence[int]) -> defaultdict[int, dict[str, SpanFacts]]
         "cache_write_tokens",
         "reasoning_tokens",
         "cost_micros",
+        "retrieval__source",
+        "retrieval__chunks_retrieved",
+        "retrieval__chunks_used",
+        "retrieval__context_tokens",
+        "retrieval__max_context_tokens",
+        "retrieval__top_relevance_micros",
+        "retrieval__top_k",
     )
     for row in rows:
         trace_id, span_id, *described, status, source = row[:11]
-        facts: list[Any] = [*described, status == "error", source == "unknown", *row[11:]]
+        said: list[Any] = list(row[17:])
+        retrieval = RetrievalFacts(*said) if said[0] is not None else None
+        facts: list[Any] = [*described, status == "error", source == "unknown", *row[11:17], retrieval]
         found[trace_id][span_id] = SpanFacts(*facts)
     return found

@@ -15,10 +15,11 @@ from bloop_site.lib.db import insert_rows
 from ingest.registry import Payload
 from llmtraces.contract import MAX_MICROS, SpanIn, TraceIn, UpdateIn, decode_entries, encode_entries
 from llmtraces.contributions import Rollups, SpanFacts, totals_of
-from llmtraces.incoming import Incoming, TraceKey, gathered, span_facts
+from llmtraces.incoming import Incoming, TraceKey, gathered, span_facts, with_kept_retrieval
 from llmtraces.pricing import Price, Tokens, price_of
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
 from llmtraces.queries.prices import overrides_of
+from llmtraces.services.retrievals import Changed, changed_retrievals, write_retrievals
 from llmtraces.services.rollups import write_rollups
 from llmtraces.services.sessions import SessionKey, write_sessions
 from projects.models import Project
@@ -108,11 +109,17 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
     change = Rollups.empty()
     rows, new_spans = [], {}
     sessions: dict[SessionKey, bool] = {}
+    retrievals: list[Changed] = []
     for row in stored:
         incoming, before = batch[row.key], spans[row.id]
         change.add(row.project_id, row.facts(), list(before.values()), sign=-1)
         priced = [priced_span(span, prices[row.project_id], prices[None]) for span in incoming.spans.values()]
-        now = {**before, **{each.span.span_id: each.facts for each in priced}}
+        came = {
+            each.span.span_id: with_kept_retrieval(each.span, each.facts, before.get(each.span.span_id))
+            for each in priced
+        }
+        now = {**before, **came}
+        retrievals += changed_retrievals(row.project_id, row.id, before=before, now=came)
         after = row.after(incoming)
         change.add(row.project_id, after.facts(), list(now.values()))
         note_sessions(sessions, row, after)
@@ -123,6 +130,7 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
     write_spans(new_spans)
     write_texts({row: batch[row.key] for row in stored})
     write_rollups(change)
+    write_retrievals(retrievals)
     write_sessions(sessions)
 
 
