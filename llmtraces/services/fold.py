@@ -21,6 +21,7 @@ from llmtraces.models import PriceOverride
 from llmtraces.pricing import Price, Tokens, price_of
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
 from llmtraces.services.rollups import write_rollups
+from llmtraces.services.search_index import Folded, index_words
 from projects.models import Project
 
 ENTRIES = Iterable[tuple[str, int, TraceIn | UpdateIn]]
@@ -106,7 +107,7 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
     spans = spans_of([row.id for row in stored])
     prices = overrides_of({row.project_id for row in stored})
     change = Rollups.empty()
-    rows, new_spans = [], {}
+    rows, new_spans, folded = [], {}, []
     for row in stored:
         incoming, before = batch[row.key], spans[row.id]
         change.add(row.project_id, row.facts(), list(before.values()), sign=-1)
@@ -116,11 +117,13 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
         change.add(row.project_id, after.facts(), list(now.values()))
         rows.append(update_row(after, list(now.values())))
         new_spans[row] = priced
+        folded.append(Folded(row, after, before, incoming))
     with connection.cursor() as cursor:
         cursor.executemany(UPDATE_TRACE, rows)
     write_spans(new_spans)
     write_texts({row: batch[row.key] for row in stored})
     write_rollups(change)
+    index_words(folded)
 
 
 def find_or_make(batch: dict[TraceKey, Incoming]) -> list[StoredTrace]:
