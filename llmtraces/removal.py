@@ -22,6 +22,7 @@ from llmtraces.models import (
     Trace,
     TraceHour,
     TraceText,
+    TraceWords,
     UsageHour,
 )
 
@@ -44,6 +45,7 @@ Table: TypeAlias = type[
     | Retrieval
     | Span
     | TraceText
+    | TraceWords
     | Score
     | Feedback
     | Trace
@@ -62,7 +64,7 @@ Table: TypeAlias = type[
 ]
 Condition: TypeAlias = tuple[Table, dict[str, object]]
 Rows: TypeAlias = list[tuple[Table, list[Any]]]
-OF_TRACES = (SpanText, Retrieval, Span, TraceText, Score, Feedback, Trace)
+OF_TRACES = (SpanText, Retrieval, Span, TraceText, TraceWords, Score, Feedback, Trace)
 
 
 class TracesRemover:
@@ -78,6 +80,7 @@ class TracesRemover:
             (Retrieval, {"project_id": project_id}),
             (Span, {"trace__project_id": project_id}),
             (TraceText, {"trace__project_id": project_id}),
+            (TraceWords, {"trace__project_id": project_id}),
             (Score, {"trace__project_id": project_id}),
             (Feedback, {"trace__project_id": project_id}),
             (Trace, {"project_id": project_id}),
@@ -97,6 +100,7 @@ class TracesRemover:
                 (Retrieval, {"span__trace__in": traces}),
                 (Span, {"trace__in": traces}),
                 (TraceText, {"trace__in": traces}),
+                (TraceWords, {"trace__in": traces}),
                 (Score, {"trace__in": traces}),
                 (Feedback, {"trace__in": traces}),
                 (Trace, {"pk__in": traces[: max(1, limit // 4)]}),

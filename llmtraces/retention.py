@@ -18,16 +18,17 @@ from llmtraces.models import (
     Trace,
     TraceHour,
     TraceText,
+    TraceWords,
     UsageHour,
 )
 from llmtraces.services.sessions import SessionKey, write_sessions
 from projects import retention
 from projects.retention import Batch, Cutoffs
 
-OF_TRACES = (SpanText, Retrieval, Span, TraceText, Score, Feedback, Trace)
+OF_TRACES = (SpanText, Retrieval, Span, TraceText, TraceWords, Score, Feedback, Trace)
 COUNTED = (Span, Trace)
 ROLLUPS = (UsageHour, TraceHour, PromptHour, SessionHour, ToolHour, RetrievalHour, DurationHour)
-Table: TypeAlias = type[SpanText | Retrieval | Span | TraceText | Score | Feedback | Trace]
+Table: TypeAlias = type[SpanText | Retrieval | Span | TraceText | TraceWords | Score | Feedback | Trace]
 Hours: TypeAlias = type[UsageHour | TraceHour | PromptHour | SessionHour | ToolHour | RetrievalHour | DurationHour]
 
 
@@ -54,6 +55,7 @@ class OldTraces:
             (Retrieval, {"span__trace__in": traces}),
             (Span, {"trace__in": traces}),
             (TraceText, {"trace__in": traces}),
+            (TraceWords, {"trace__in": traces}),
             (Score, {"trace__in": traces}),
             (Feedback, {"trace__in": traces}),
         ]

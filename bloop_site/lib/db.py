@@ -34,18 +34,25 @@ def can_skip_locked() -> bool:
 
 
 def insert_rows(
-    cursor: CursorWrapper, insert: str, rows: Sequence[Sequence[Any]], *, then: str = "", returning: bool = False
+    cursor: CursorWrapper,
+    insert: str,
+    rows: Sequence[Sequence[Any]],
+    *,
+    then: str = "",
+    returning: bool = False,
+    each: str = "",
 ) -> list[tuple[Any, ...]]:
     """Run `INSERT … VALUES (…), (…) <then>` in as few statements as the databases' parameter limits allow.
 
-    insert: up to and with the column list. then: ON CONFLICT and RETURNING. Returns the returned rows.
+    insert: up to and with the column list. then: ON CONFLICT and RETURNING. each: a row's values, if not plain
+    parameters. Returns the returned rows.
     """
     returned: list[tuple[Any, ...]] = []
     if not rows:
         return returned
     width = len(rows[0])
     step = max(1, MAX_PARAMETERS // width)
-    one = f"({', '.join(['%s'] * width)})"
+    one = each or f"({', '.join(['%s'] * width)})"
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
         cursor.execute(
@@ -299,10 +306,21 @@ def with_words(*, table: str, key: str, words: Sequence[str]) -> tuple[str, tupl
         msg = f"not words: {words!r}"
         raise ValueError(msg)
     if connection.vendor == "sqlite":
-        asked = " AND ".join(f'"{word}"*' for word in words)
-        return f"SELECT rowid FROM {table}_fts WHERE {table}_fts MATCH %s", (asked,)  # noqa: S608  a table's name
-    asked = " & ".join(f"'{word}':*" for word in words)
-    return f"SELECT {key} FROM {table} WHERE vector @@ %s::tsquery", (asked,)  # noqa: S608  names of a table's
+        return f"SELECT rowid FROM {table}_fts WHERE {table}_fts MATCH %s", (words_pattern(words),)  # noqa: S608  a table's name
+    return f"SELECT {key} FROM {table} WHERE vector @@ %s::tsquery", (words_pattern(words),)  # noqa: S608  names of a table's
+
+
+def words_pattern(words: Sequence[str]) -> str:
+    """What FTS5's MATCH or a tsquery says when each of `words` must begin some word.
+
+    words: without spaces and what quotes; else ValueError.
+    """
+    if not words or any(not word or any(letter in "\"'\\\0" or letter.isspace() for letter in word) for word in words):
+        msg = f"not words: {words!r}"
+        raise ValueError(msg)
+    if connection.vendor == "sqlite":
+        return " AND ".join(f'"{word}"*' for word in words)
+    return " & ".join(f"'{word}':*" for word in words)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from llmtraces.models.rollups import (
     TraceHour,
     UsageHour,
 )
+from llmtraces.models.search import TraceWords
 from llmtraces.models.settings import LlmSettings, Policy, PriceOverride, Recalculation, SavedView
 from llmtraces.models.traces import Retrieval, Session, Span, SpanText, Trace, TraceText
 
@@ -33,5 +34,6 @@ __all__ = [
     "Trace",
     "TraceHour",
     "TraceText",
+    "TraceWords",
     "UsageHour",
 ]

@@ -21,6 +21,7 @@ from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored
 from llmtraces.queries.prices import overrides_of
 from llmtraces.services.retrievals import Changed, changed_retrievals, write_retrievals
 from llmtraces.services.rollups import write_rollups
+from llmtraces.services.search_index import Folded, index_words
 from llmtraces.services.sessions import SessionKey, write_sessions
 from projects.models import Project
 
@@ -131,6 +132,7 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
     write_texts({row: batch[row.key] for row in stored})
     write_rollups(change)
     write_retrievals(retrievals)
+    index_words([Folded(row, row.after(batch[row.key]), spans[row.id], batch[row.key]) for row in stored])
     write_sessions(sessions)
 
 
