@@ -22,7 +22,7 @@ from bloop_site.templatetags.ui import (
 register = template.Library()
 
 SPARK_WIDTH = 112
-# unit: (short, exact)
+# How each unit is told, short and exactly.
 UNITS: dict[str, tuple[Callable[[float | None], str], Callable[[float | None], str]]] = {
     "count": (short_number, thousands),
     "money": (figures.money, figures.exact_money),
@@ -120,6 +120,8 @@ def lines(series: Sequence[Series]) -> SafeString:
     drawn = []
     for each in series:
         step = CHART_WIDTH / max(1, len(each.values))
-        points = (f"{(index + 0.5) * step:.2f},{CHART_HEIGHT * (1 - v / peak):.2f}" for index, v in enumerate(each.values))
+        points = (
+            f"{(index + 0.5) * step:.2f},{CHART_HEIGHT * (1 - v / peak):.2f}" for index, v in enumerate(each.values)
+        )
         drawn.append((each.tone, " ".join(points)))
     return format_html_join("", '<polyline class="tone-{}" points="{}"/>', drawn)

@@ -70,7 +70,9 @@ class Chart:
             "step": self.step_ms,
             "labels": self.labels,
             "edges": self.edges,
-            "series": [{"label": visible(each.label), "tone": each.tone, "values": each.values} for each in self.series],
+            "series": [
+                {"label": visible(each.label), "tone": each.tone, "values": each.values} for each in self.series
+            ],
         }
 
     @property
@@ -131,4 +133,3 @@ def of_durations(name: str, title: str, bars: Sequence[Bar]) -> Chart:
         labels=tuple(f"{duration(bar.from_ms)} to {duration(bar.to_ms)}" for bar in bars),
         edges=tuple(duration(bar.from_ms) for bar in bars),
     )
-

@@ -125,7 +125,11 @@ def page_of_request(request: PageRequest) -> str:
 def chips(shell: Shell, *more: tuple[str, str, str]) -> list[Chip]:
     """The filters in force: model, provider, then `more` as (parameter, label, value); what is empty is left out."""
     known = (("model", "Model", shell.window.model), ("provider", "Provider", shell.window.provider), *more)
-    return [Chip(label, value, with_query(shell.query, **{name: None, "page": None})) for name, label, value in known if value]
+    return [
+        Chip(label, value, with_query(shell.query, **{name: None, "page": None}))
+        for name, label, value in known
+        if value
+    ]
 
 
 def kept(shell: Shell, controls: Sequence[str]) -> list[tuple[str, str]]:

@@ -16,7 +16,9 @@ class RefusedView(Exception):
     """A view that cannot be saved; its words are for the person."""
 
 
-def save_view(*, project: Project, user: User, name: str, page: str, query: str, pages: frozenset[str], now_ms: int) -> None:
+def save_view(
+    *, project: Project, user: User, name: str, page: str, query: str, pages: frozenset[str], now_ms: int
+) -> None:
     """Keep a page with its filters under a name of the project's own. Raises RefusedView.
 
     pages: the names of pages there are. Writes one row.
