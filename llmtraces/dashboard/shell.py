@@ -134,7 +134,7 @@ def chips(shell: Shell, *more: tuple[str, str, str]) -> list[Chip]:
 
 def kept(shell: Shell, controls: Sequence[str]) -> list[tuple[str, str]]:
     """What the form of filters keeps of the address: all but its own controls, and the number of the page."""
-    return [(name, value) for name, value in shell.query.items() if name not in {*OWN, *controls}]
+    return [(name, shell.query.get(name, "")) for name in shell.query if name not in {*OWN, *controls}]
 
 
 def frame_context(shell: Shell, *, page: str = "", controls: Sequence[str] = ()) -> dict[str, Any]:

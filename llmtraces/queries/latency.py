@@ -7,7 +7,7 @@ from django.db.models import Sum
 
 from llmtraces.models import DurationHour, UsageHour
 from llmtraces.percentiles import GROWTH, ZERO, percentile
-from llmtraces.queries.series import by_slot, slots_of
+from llmtraces.queries.series import slot_of, slots_of
 from llmtraces.queries.window import Window
 
 BUCKETS_A_BAR = 12  # of the distribution: each ends 1.02 ^ 12 = 27 % above its start
@@ -117,7 +117,7 @@ def percentiles_over_time(window: Window) -> list[Percentiles]:
     slots = slots_of(window)
     rows = window.of_model(DurationHour.objects.filter(kind="latency"), model="of", provider="by")
     found: defaultdict[int, Counter[int]] = defaultdict(Counter)
-    grouped = by_slot(rows, slots).values_list("slot_ms", "bucket").annotate(total=Sum("count")).order_by()
+    grouped = rows.values_list(slot_of(slots), "bucket").annotate(total=Sum("count")).order_by()
     for slot, bucket, total in grouped.exclude(total=0):
         found[slot][bucket] += total
     return [percentiles_of(found[at]) for at in slots.starts_ms]

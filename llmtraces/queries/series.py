@@ -5,14 +5,14 @@ A slot is an hour, six hours (beyond two days) or a UTC day (beyond eight): a ch
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Sum
+from django.db.models.expressions import CombinedExpression
 
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, hour_of
 from llmtraces.models import TraceHour, UsageHour
 from llmtraces.queries.usage import SUMS, Usage, usage_of
-from llmtraces.queries.window import Row, Window
+from llmtraces.queries.window import Window
 
 MODELS_SHOWN = 7  # with a colour of their own; the eighth is for all others
 STEPS = ((48, HOUR_MS), (191, 6 * HOUR_MS))  # (the longest window in hours, the slot's length)
@@ -33,15 +33,15 @@ def slots_of(window: Window) -> Slots:
     return Slots(step, tuple(range(first, last + 1, step)))
 
 
-def by_slot(rows: QuerySet[Row], slots: Slots) -> QuerySet[Row]:
-    """The rollup rows with the start of their slot, made by the database."""
-    return rows.annotate(slot_ms=F("hour_ms") - F("hour_ms") % slots.step_ms)
+def slot_of(slots: Slots) -> CombinedExpression:
+    """The start of the slot of a rollup row, reckoned by the database."""
+    return F("hour_ms") - F("hour_ms") % slots.step_ms
 
 
 def usage_over_time(window: Window) -> list[Usage]:
     """What was used in each slot; nothing where nothing was. One query."""
     slots = slots_of(window)
-    rows = by_slot(window.of_model(UsageHour.objects.all()), slots).values("slot_ms").annotate(**SUMS)
+    rows = window.of_model(UsageHour.objects.all()).values(slot_ms=slot_of(slots)).annotate(**SUMS)
     found = {row["slot_ms"]: usage_of(row) for row in rows.order_by()}
     return [found.get(at, Usage()) for at in slots.starts_ms]
 
@@ -49,7 +49,7 @@ def usage_over_time(window: Window) -> list[Usage]:
 def traces_over_time(window: Window) -> list[int]:
     """How many traces began in each slot. Traces have no model: a named one narrows nothing. One query."""
     slots = slots_of(window)
-    rows = by_slot(window.hourly(TraceHour.objects.all()), slots).values("slot_ms")
+    rows = window.hourly(TraceHour.objects.all()).values(slot_ms=slot_of(slots))
     found = dict(rows.annotate(total=Sum("trace_count")).order_by().values_list("slot_ms", "total"))
     return [found.get(at, 0) for at in slots.starts_ms]
 
@@ -60,7 +60,7 @@ def leading_models(window: Window) -> list[str]:
     A colour means one model on every tab that shows the same projects and window.
     """
     rows = window.hourly(UsageHour.objects.exclude(model="")).values("model")
-    summed: QuerySet[UsageHour, dict[str, Any]] = rows.annotate(cost=Sum("cost_micros"), spans=Sum("span_count"))
+    summed = rows.annotate(cost=Sum("cost_micros"), spans=Sum("span_count"))
     ordered = summed.exclude(cost=0, spans=0).order_by("-cost", "-spans", "model")
     return [row["model"] for row in ordered[:MODELS_SHOWN]]
 
@@ -68,7 +68,7 @@ def leading_models(window: Window) -> list[str]:
 def models_over_time(window: Window, *, leading: list[str]) -> dict[str, list[Usage]]:
     """What each leading model used in each slot, and under "" all others; only who used something. One query."""
     slots = slots_of(window)
-    rows = by_slot(window.of_model(UsageHour.objects.all()), slots).values("slot_ms", "model").annotate(**SUMS)
+    rows = window.of_model(UsageHour.objects.all()).values("model", slot_ms=slot_of(slots)).annotate(**SUMS)
     found: defaultdict[str, defaultdict[int, Usage]] = defaultdict(lambda: defaultdict(Usage))
     for row in rows.exclude(span_count=0, cost_micros=0).order_by():
         of_model = found[row["model"] if row["model"] in leading else ""]

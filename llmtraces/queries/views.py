@@ -24,7 +24,7 @@ class View:
 
 def kept_query(query: QueryDict) -> str:
     """The query string of a view: the page's own without its project and page."""
-    return urlencode([(name, value) for name, value in query.items() if name not in LEFT_OUT])
+    return urlencode([(name, query.get(name, "")) for name in query if name not in LEFT_OUT])
 
 
 def saved_views(reach: Reach) -> list[View]:
