@@ -10,6 +10,7 @@ from llmtraces.dashboard import (
     prompt,
     prompts,
     rag,
+    saved_views,
     scores,
     search,
     sessions,
@@ -32,5 +33,7 @@ urlpatterns = [
     path("llm/sessions", sessions.sessions, name="sessions"),
     path("llm/tools", tools.tools, name="tools"),
     path("llm/rag", rag.rag, name="rag"),
+    path("llm/views", saved_views.save, name="save-view"),
+    path("llm/views/delete", saved_views.delete, name="delete-view"),
     path("llm/feedback", feedback.feedback, name="feedback"),
 ]

@@ -249,7 +249,7 @@ def test_mapped_stacks_cost_one_query_for_the_names_of_their_maps_and_one_for_ea
 
 RETRIEVALS = {  # as above: pages with session and frame, answers with the token
     "/llm/rag": 12,
-    "/llm/rag?project=shop&hours=720": 13,
+    "/llm/rag?project=shop&hours=720": 14,
     "/llm/tools": 10,
     "/llm/prompts": 11,
     "/llm/prompt?name=prompt-0": 11,

@@ -68,3 +68,10 @@ def exact_duration(ms: float | None) -> str:
         return EN_DASH
     digits = f"{ms:,.2f}".rstrip("0").removesuffix(".")
     return f"{digits}{NO_BREAK_SPACE}ms"
+
+
+def percents(value: float | None) -> str:
+    """Percents to at most two decimals: 2.35 -> "2.35 %", 12.0 -> "12 %"; none -> an en dash."""
+    if value is None:
+        return EN_DASH
+    return f"{value:.2f}".rstrip("0").removesuffix(".") + f"{NO_BREAK_SPACE}%"

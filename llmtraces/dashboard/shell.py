@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import wraps
 from io import StringIO
 from typing import Any
@@ -17,12 +18,14 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.http import PageRequest
 from bloop_site.lib.clock import from_ms, now_ms
 from bloop_site.lib.links import with_query
+from llmtraces.queries.views import kept_query, saved_views
 from llmtraces.queries.window import Window, names_in
 from projects.access import Reach, reach_of_slug
 
 HOURS = ((1, "1 h"), (6, "6 h"), (24, "24 h"), (168, "7 d"), (720, "30 d"))
 USUAL_HOURS, MAX_HOURS = 24, 720
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run when a cell begins with it
+OWN = ("model", "provider", "page", "format")  # controls of the form of filters, and what is about one answer
 View = Callable[..., HttpResponseBase]
 
 
@@ -33,6 +36,15 @@ class Choice:
     label: str
     url: str
     is_current: bool
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter in force; url: the page without it."""
+
+    label: str
+    value: str
+    url: str
 
 
 @dataclass(frozen=True)
@@ -99,14 +111,42 @@ def answer(request: PageRequest, shell: Shell, template: str, context: dict[str,
     """The page, or its partial `results` for htmx. The frame of the section costs one query."""
     if wants_part(request):
         template = f"{template}#results"
-    return render(request, template, {**context, **frame_context(shell)})
+    framed = frame_context(shell, page=page_of_request(request), controls=context.get("controls", ()))
+    # A page with filters of its own tells their chips after those of the section.
+    framed["chips"] += context.get("chips", [])
+    return render(request, template, {**context, **framed})
 
 
-def frame_context(shell: Shell) -> dict[str, Any]:
-    """What `llm/base.html` shows around the page."""
+def page_of_request(request: PageRequest) -> str:
+    """The page's name among `llm:…`."""
+    return request.resolver_match.url_name or "" if request.resolver_match else ""
+
+
+def chips(shell: Shell, *more: tuple[str, str, str]) -> list[Chip]:
+    """The filters in force: model, provider, then `more` as (parameter, label, value); what is empty is left out."""
+    known = (("model", "Model", shell.window.model), ("provider", "Provider", shell.window.provider), *more)
+    return [
+        Chip(label, value, with_query(shell.query, **{name: None, "page": None}))
+        for name, label, value in known
+        if value
+    ]
+
+
+def kept(shell: Shell, controls: Sequence[str]) -> list[tuple[str, str]]:
+    """What the form of filters keeps of the address: all but its own controls, and the number of the page."""
+    return [(name, shell.query.get(name, "")) for name in shell.query if name not in {*OWN, *controls}]
+
+
+def frame_context(shell: Shell, *, page: str = "", controls: Sequence[str] = ()) -> dict[str, Any]:
+    """What `llm/base.html` shows around the page. controls: names of the filters that the page adds."""
     names = names_in(shell.window)
     return {
         "shell": shell,
+        "chips": chips(shell),
+        "kept": kept(shell, controls),
+        "views": saved_views(shell.reach) if shell.project_slug else None,
+        "view_page": page,
+        "view_query": kept_query(shell.query),
         "windows": [
             Choice(label, with_query(shell.query, hours=str(each), page=None), each == shell.window.hours)
             for each, label in HOURS
@@ -144,3 +184,13 @@ def plain_cell(cell: object) -> object:
         cell = cell.encode(errors="replace").decode()
         return f"'{cell}" if cell.startswith(FORMULA) else cell
     return "" if cell is None else cell
+
+
+def iso(ms: int) -> str:
+    """An instant for a CSV file: ISO 8601, UTC."""
+    return from_ms(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def dollars(micros: int) -> str:
+    """Microdollars as dollars for a CSV file, exact and without a sign a spreadsheet would have to know."""
+    return f"{Decimal(micros).scaleb(-6):.6f}"

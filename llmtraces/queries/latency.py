@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from django.db.models import Sum
 
 from llmtraces.models import DurationHour, UsageHour
-from llmtraces.percentiles import percentile
+from llmtraces.percentiles import GROWTH, ZERO, percentile
+from llmtraces.queries.series import slot_of, slots_of
 from llmtraces.queries.window import Window
+
+BUCKETS_A_BAR = 12  # of the distribution: each ends 1.02 ^ 12 = 27 % above its start
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,82 @@ def ttft_by_model(window: Window) -> dict[str, float]:
     rows = window.of_model(UsageHour.objects.all()).values_list("model")
     grouped = rows.annotate(total=Sum("ttft_ms"), count=Sum("ttft_count")).exclude(count=0)
     return {model: round(total / count, 2) for model, total, count in grouped}
+
+
+@dataclass(frozen=True)
+class ModelTimes:
+    """A row of the Latency page: a model's durations, and the time to its first token (None: no span told one)."""
+
+    latency: Latency
+    p90_ttft_ms: float | None
+    ttft_count: int
+
+
+@dataclass(frozen=True)
+class Bar:
+    """How many generation spans took from one duration up to, not with, another. Milliseconds."""
+
+    from_ms: float
+    to_ms: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Of the spans of a slot, in milliseconds; zero of none."""
+
+    count: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+
+
+def times_by_model(window: Window) -> tuple[list[ModelTimes], Counter[int]]:
+    """The rows of the table, the busiest first, and the buckets of all of them together. Three queries."""
+    buckets, waits, ttft = latency_buckets(window), latency_buckets(window, kind="ttft"), ttft_by_model(window)
+    rows = [
+        ModelTimes(
+            Latency(model, own.count, own.p50_ms, own.p90_ms, own.p99_ms, ttft.get(model, 0.0)),
+            p90_ttft_ms=round(percentile(waits[model], 0.9), 2) if model in waits else None,
+            ttft_count=waits[model].total() if model in waits else 0,
+        )
+        for model, counts in buckets.items()
+        for own in [percentiles_of(counts)]
+    ]
+    everything: Counter[int] = Counter()
+    for counts in buckets.values():
+        everything.update(counts)
+    return sorted(rows, key=lambda row: (-row.latency.span_count, row.latency.model)), everything
+
+
+def percentiles_of(counts: Counter[int]) -> Percentiles:
+    """The three percentiles of what buckets count."""
+    p50, p90, p99 = (round(percentile(counts, p), 2) for p in (0.5, 0.9, 0.99))
+    return Percentiles(counts.total(), p50, p90, p99)
+
+
+def percentiles_over_time(window: Window) -> list[Percentiles]:
+    """Of each slot of the window, over all its models. One query."""
+    slots = slots_of(window)
+    rows = window.of_model(DurationHour.objects.filter(kind="latency"), model="of", provider="by")
+    found: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    grouped = rows.values_list(slot_of(slots), "bucket").annotate(total=Sum("count")).order_by()
+    for slot, bucket, total in grouped.exclude(total=0):
+        found[slot][bucket] += total
+    return [percentiles_of(found[at]) for at in slots.starts_ms]
+
+
+def distribution(counts: Counter[int]) -> list[Bar]:
+    """The buckets as bars on a logarithmic axis, without a gap from the fastest to the slowest span."""
+    if not counts:
+        return []
+    bars: Counter[int] = Counter()
+    for bucket, count in counts.items():
+        # What took no time has a bar of its own, left of one millisecond.
+        bars[ZERO if bucket == ZERO else bucket // BUCKETS_A_BAR] += count
+    return [Bar(edge(bar), edge(bar + 1), bars[bar]) for bar in range(min(bars), max(bars) + 1)]
+
+
+def edge(bar: int) -> float:
+    """Where a bar of the distribution begins, in milliseconds."""
+    return 0.0 if bar < 0 else GROWTH ** (bar * BUCKETS_A_BAR)

@@ -54,6 +54,10 @@ class Usage:
     def avg_latency_ms(self) -> float:
         return round(self.latency_ms / self.span_count, 2) if self.span_count else 0.0
 
+    def plus(self, other: "Usage") -> "Usage":
+        """Both together."""
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in COUNTS})
+
 
 @dataclass(frozen=True)
 class Overview:
@@ -100,6 +104,12 @@ def usage_by_hour(window: Window, *, limit: int, offset: int = 0) -> list[ModelH
         ModelHour(row["hour_ms"], row["model"], row["provider"], usage_of(row))
         for row in ordered[offset : offset + limit]
     ]
+
+
+def usage_hours(window: Window) -> int:
+    """How many rows `usage_by_hour` has."""
+    rows = window.of_model(UsageHour.objects.all()).values("hour_ms", "model", "provider").annotate(**SUMS)
+    return rows.exclude(span_count=0, cost_micros=0).count()
 
 
 def usage_by_model(window: Window, *, limit: int) -> list[ModelUsage]:

@@ -28,8 +28,20 @@ class Window:
         return hour_of(self.now_ms - self.hours * HOUR_MS)
 
     def before(self) -> "Window":
-        """The window of the same length just before this one."""
-        return Window(self.reach, self.hours, self.now_ms - self.hours * HOUR_MS, self.model, self.provider)
+        """The window of as many clock hours just before this one; no hour lies in both."""
+        return Window(self.reach, self.hours, self.since_ms - 1, self.model, self.provider)
+
+    @property
+    def elapsed(self) -> float:
+        """How much of the window is over, of one: its last hour still runs, the window before has all of its own."""
+        return (self.now_ms - self.since_ms) / ((self.hours + 1) * HOUR_MS)
+
+    @property
+    def span_words(self) -> str:
+        """Its length: "24 hours", "7 days"."""
+        if self.hours >= 48 and self.hours % 24 == 0:
+            return f"{self.hours // 24} days"
+        return "hour" if self.hours == 1 else f"{self.hours} hours"
 
     def own(self, rows: QuerySet[Row]) -> QuerySet[Row]:
         """The rows of the reachable projects."""

@@ -1,0 +1,180 @@
+// Puts uPlot charts in the place of the server's drawings of several series: stacked bars or lines, over time or over steps
+// that have words, with a crosshair that reads out all series, and at most five labels an axis. Needs window.uPlot.
+const HOUR = 3600000;
+const DAY = 24 * HOUR;
+const hourName = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const dayName = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const utcDay = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
+const clockName = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
+const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+const NARROW = 400;
+const charts = new Set();
+
+// One unit each: the value as bloop_site/lib/figures.py tells it.
+const UNITS = {
+  count: (value) => (Math.abs(value) < 10000 ? exact.format(value) : compact.format(value)),
+  money: (micros) => {
+    const dollars = micros / 1e6;
+    if (dollars === 0) return "$0";
+    if (dollars >= 1000) return `$${compact.format(dollars)}`;
+    return `$${dollars.toFixed(dollars < 1 ? 4 : 2).replace(/(\.\d\d)0+$/, "$1")}`;
+  },
+  duration: (ms) => {
+    if (ms < 1000) return `${Math.round(ms)} ms`;
+    if (ms < 60000) return `${Number((ms / 1000).toFixed(1))} s`;
+    return `${Number((ms / 60000).toFixed(1))} min`;
+  },
+};
+
+// The browser resolves light-dark() and oklch(); a canvas wants the finished colour.
+function colourReader(element) {
+  const probe = document.createElement("span");
+  element.append(probe);
+  const read = (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
+  return { read, done: () => probe.remove() };
+}
+
+// 0 and at most four round numbers above it.
+function valueSplits(peak) {
+  const rough = peak / 4 || 1;
+  const size = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].find((factor) => factor * size >= rough) * size;
+  const splits = [];
+  for (let value = 0; value <= peak * 1.001; value += step) splits.push(value);
+  return splits;
+}
+
+const timeWords = (ms, step) => (step >= 6 * HOUR ? dayName.format(ms) : clockName.format(ms));
+
+function slotWords(data, index) {
+  if (data.labels.length) return data.labels[index];
+  const from = data.times[index];
+  return data.step >= DAY ? `${utcDay.format(from)} (UTC)` : `${hourName.format(from)} to ${clockName.format(from + data.step)}`;
+}
+
+function readoutWords(data, index) {
+  const tell = UNITS[data.unit];
+  const told = data.series.filter((each) => each.values[index] > 0).map((each) => `${each.label} ${tell(each.values[index])}`);
+  return `${slotWords(data, index)}: ${told.length ? told.join(", ") : "nothing"}`;
+}
+
+// Bars stand on the sum of those before them: drawn from the tallest to the lowest, each covers the foot of the last.
+function heights(data) {
+  if (data.kind !== "bars") return data.series.map((each) => each.values);
+  const foot = data.series[0].values.map(() => 0);
+  return data.series.map((each) => each.values.map((value, index) => (foot[index] += value))).reverse();
+}
+
+// Labels of x: every nth slot, as many as there is room for.
+function xSplits(count, width) {
+  const most = width < NARROW ? 3 : 5;
+  const step = Math.max(1, Math.ceil(count / most));
+  const splits = [];
+  for (let index = 0; index < count; index += step) splits.push(index);
+  return splits.filter((index) => ((count - index) / count) * width > 40);
+}
+
+function options(chart) {
+  const { figure, box, data, readout, resting } = chart;
+  const count = data.series[0].values.length;
+  const tell = UNITS[data.unit];
+  const { read, done } = colourReader(figure);
+  const label = read("text-quiet");
+  const grid = read("chart-grid");
+  const drawn = data.kind === "bars" ? [...data.series].reverse() : data.series;
+  const series = drawn.map((each) => {
+    const tone = read(`chart-${each.tone}`);
+    if (data.kind === "lines") return { stroke: tone, width: 2, points: { show: false } };
+    return { fill: tone, width: 0, points: { show: false }, paths: window.uPlot.paths.bars({ size: [0.75, 48, 1], align: 1 }) };
+  });
+  done();
+  const peak = Math.max(...heights(data).flat()) || 1;
+  const labels = valueSplits(peak);
+  const longest = Math.max(...labels.map((value) => tell(value).length));
+  const axis = { stroke: label, font: `12px ${getComputedStyle(figure).fontFamily}`, ticks: { show: false }, gap: 6 };
+  return {
+    width: box.clientWidth,
+    height: box.clientHeight,
+    legend: { show: false },
+    padding: [8, 0, 0, 0],
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+    scales: { x: { time: false, range: [0, count] }, y: { range: [0, peak * 1.04] } },
+    axes: [
+      {
+        ...axis,
+        size: 24,
+        grid: { show: false },
+        splits: (plot) => xSplits(count, plot.width),
+        values: (plot, splits) =>
+          splits.map((index) => (data.labels.length ? data.edges[index] : timeWords(data.times[index], data.step))),
+      },
+      {
+        ...axis,
+        size: longest * 7 + 12,
+        grid: { stroke: grid, width: 1 },
+        splits: () => labels,
+        values: (plot, splits) => splits.map(tell),
+      },
+    ],
+    series: [{}, ...series],
+    hooks: {
+      setCursor: [
+        (plot) => {
+          const at = plot.cursor.left >= 0 ? Math.floor(plot.posToVal(plot.cursor.left, "x")) : -1;
+          readout.textContent = at < 0 ? resting : readoutWords(data, Math.min(at, count - 1));
+        },
+      ],
+    },
+  };
+}
+
+function draw(chart) {
+  chart.plot?.destroy();
+  chart.box.replaceChildren();
+  chart.readout.textContent = chart.resting;
+  // A line runs through the middles of its slots, a bar begins at its slot's start.
+  const shift = chart.data.kind === "lines" ? 0.5 : 0;
+  const xs = chart.data.series[0].values.map((_, index) => index + shift);
+  chart.plot = new window.uPlot(options(chart), [xs, ...heights(chart.data)], chart.box);
+}
+
+function attach(figure) {
+  const source = document.getElementById(figure.dataset.llmChart);
+  const box = figure.querySelector("[data-chart-plot]");
+  if (!source || !box || !window.uPlot || figure.dataset.drawn) return;
+  const data = JSON.parse(source.textContent);
+  if (!data.series.length || !data.series[0].values.length) return;
+  figure.dataset.drawn = "yes";
+  box.setAttribute("role", "img");
+  box.setAttribute("aria-label", box.querySelector("svg")?.getAttribute("aria-label") ?? "");
+  figure.querySelector("[data-chart-edges]")?.remove(); // the axis says them
+  const readout = figure.querySelector("[data-chart-readout]");
+  const chart = { figure, box, data, readout, resting: readout.textContent, plot: null };
+  draw(chart);
+  charts.add(chart);
+  new ResizeObserver(() => {
+    if (chart.plot && box.clientWidth && box.clientWidth !== chart.plot.width) {
+      chart.plot.setSize({ width: box.clientWidth, height: box.clientHeight });
+    }
+  }).observe(box);
+}
+
+function attachAll() {
+  for (const chart of charts) {
+    if (chart.figure.isConnected) continue;
+    chart.plot.destroy();
+    charts.delete(chart);
+  }
+  document.querySelectorAll("[data-llm-chart]").forEach(attach);
+}
+
+const redrawAll = () => charts.forEach(draw);
+
+attachAll();
+document.addEventListener("htmx:afterSettle", attachAll);
+document.addEventListener("bloop:theme", redrawAll);
+document.fonts.load("12px 'Inter Variable'").then(redrawAll);
