@@ -302,7 +302,7 @@ def test_an_answer_of_llm_asks_as_often_for_30_rows_as_for_3(path: str, shop: Ne
 
 RETRIEVALS = {  # as above: pages with session and frame, answers with the token
     "/llm/rag": 12,
-    "/llm/rag?project=shop&hours=720": 13,
+    "/llm/rag?project=shop&hours=720": 14,
     "/llm/tools": 10,
     "/llm/prompts": 11,
     "/llm/prompt?name=prompt-0": 11,

@@ -58,6 +58,7 @@ def prompt(request: PageRequest) -> HttpResponseBase:
         return csv_answer(shell, "prompt", CSV_HEADER, (csv_row(name, version) for version in versions))
     context = {
         "name": name,
+        "controls": ("v1", "v2"),
         "back_url": reverse("llm:prompts") + with_query(shell.query, name=None, v1=None, v2=None),
         "versions": listed(shell, name, versions),
         **comparison_context(shell, name, versions),

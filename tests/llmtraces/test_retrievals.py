@@ -7,14 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bloop_site.lib.clock import HOUR_MS
+from bloop_site.lib.clock import DAY_MS, HOUR_MS
 from llmtraces.contract import Rules, parse_trace
 from llmtraces.models import DurationHour, Retrieval, RetrievalHour, Span, SpanText, ToolHour, TraceText
 from llmtraces.percentiles import bucket_of
 from llmtraces.queries.verify import differences
+from llmtraces.retention import OldRollups, OldTraces
 from llmtraces.retrievals import MAX_PERCENT, RetrievalFacts, retrieval_of
 from llmtraces.services.fold import record_traces
 from projects.models import Project
+from projects.retention import cutoffs
 from projects.services.projects import NewProject
 
 T = 1_760_000_000_000 - 1_760_000_000_000 % HOUR_MS
@@ -295,6 +297,19 @@ def test_retrievals_of_equal_span_ids_in_several_traces_are_kept_apart(shop: New
 
     assert Retrieval.objects.get().chunks_retrieved == 2
     assert Retrieval.objects.get().span.trace.trace_id == "t2"
+
+
+def test_retrievals_go_with_their_traces_and_their_hours_by_age(shop: NewProject):
+    post(shop.project, span())
+    old = cutoffs(at_ms=T + 400 * DAY_MS)
+
+    for purger in (OldTraces(), OldRollups()):
+        while (batch := purger.find(old, place=None, limit=2)) is not None:
+            purger.remove(batch.rows)
+
+    assert not Retrieval.objects.exists()
+    assert not RetrievalHour.objects.exists()
+    assert not DurationHour.objects.filter(kind="rag").exists()
 
 
 METADATA = st.sampled_from([None, {}, {"note": 1}, SAID, said(source="b"), said(chunks_retrieved="x"), said(top_k=-1)])
