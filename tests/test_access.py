@@ -49,6 +49,11 @@ def read(name: str, path: str, *, outsider: int) -> Row:
     return Row(name, f"GET /v1/{path}", scoped("errors:read", outsider=outsider))
 
 
+def asked(name: str, path: str) -> Row:
+    """A question about traces."""
+    return Row(name, f"GET /v1/llm/{path}", scoped("llm:read", "errors:read", outsider=200))
+
+
 def written(name: str, path: str) -> Row:
     """A status change."""
     return Row(name, f"POST /v1/errors/fp/{path}", scoped("errors:write", outsider=404))
@@ -122,6 +127,10 @@ def admin_rows() -> list[Row]:
     return rows
 
 
+LLM_READS = (
+    *("overview", "dashboard", "metrics", "usage", "latency", "models", "tools"),
+    *("prompts", "sessions", "traces", "errors"),
+)
 LLM_PAGES = (
     ("overview", ""),
     ("usage", "/usage"),
@@ -198,6 +207,9 @@ TABLE = [
     Row("errors:detail", "GET /errors/gone/fp", page(stranger=404)),
     *[Row(f"llm:{name}", f"GET /llm{path}", page(stranger=200)) for name, path in LLM_PAGES],
     *[Row(f"llm:{name}", f"GET /llm{path}?project=shop", page(stranger=404, member=200)) for name, path in LLM_PAGES],
+    Row("llm:session", "GET /llm/session", page(stranger=302)),
+    Row("llm:session", "GET /llm/session?id=a-session", page(stranger=404, member=200)),
+    Row("llm:session", "GET /llm/session?project=shop&id=a-session", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases", page(stranger=200)),
     Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases?project=gone", page(stranger=404)),
@@ -311,6 +323,19 @@ TABLE = [
     read("api-release-errors", f"releases/{SECRET}/errors", outsider=200),
     read("api-trends", "trends", outsider=200),
     read("api-stats", "stats", outsider=200),
+    # --- Traces: a session or a token with the scope
+    *[asked(f"api-llm-{name}", name) for name in LLM_READS],
+    *[asked(f"api-llm-{name}", f"{name}?project_id={{shop_id}}") for name in LLM_READS],
+    Row("api-llm-trace", "GET /v1/llm/traces/a-trace", scoped("llm:read", "errors:read", outsider=404)),
+    Row(
+        "api-llm-trace",
+        "GET /v1/llm/traces/a-trace?project_id={shop_id}",
+        scoped("llm:read", "errors:read", outsider=404),
+    ),
+    asked("api-llm-session", "sessions/a-session"),
+    asked("api-llm-session", "sessions/a-session?project_id={shop_id}"),
+    asked("api-llm-prompt-versions", "prompts/a-prompt/versions"),
+    asked("api-llm-prompt-compare", "prompts/a-prompt/compare?v1=1&v2=2"),
     Row("api-source-maps", "GET /v1/projects/shop/sourcemaps", scoped("sourcemaps:read", outsider=404)),
     Row("api-source-maps", "POST /v1/projects/shop/sourcemaps", CHANGES_MAPS, upload=MAP_FORM),
     Row("api-source-map", "DELETE /v1/projects/shop/sourcemaps/{shop_map}", CHANGES_MAPS),
@@ -323,6 +348,14 @@ NOTHING_TO_SEE = {
     "api-releases": [],
     "api-release-errors": [],
     "api-trends": [],
+    "api-llm-usage": {"usage": [], "window_hours": 24},
+    "api-llm-latency": {"latency": [], "window_hours": 24},
+    "api-llm-models": {"models": [], "window_hours": 24},
+    "api-llm-tools": {"tools": [], "window_hours": 24},
+    "api-llm-prompts": {"prompts": [], "window_hours": 24},
+    "api-llm-sessions": {"sessions": [], "total": 0, "window_hours": 24},
+    "api-llm-traces": {"traces": [], "total": 0, "window_hours": 24},
+    "api-llm-errors": {"traces": [], "total": 0, "window_hours": 24},
     "api-stats": {"total_errors": 0, "unresolved_errors": 0, "total_events_24h": 0, "top_routes": []},
 }
 UNSAFE = [row for row in TABLE if row.is_unsafe]
@@ -384,9 +417,13 @@ def test_an_insider_does_read_it(world: World):
         "api-error",
         "api-releases",
         "api-source-maps",
+        *(f"api-llm-{name}" for name in LLM_READS if name not in ("overview", "dashboard", "metrics")),
+        *("api-llm-trace", "api-llm-session", "llm:session"),
     }
 
     for row in [row for row in READS if row.name in names and "gone" not in row.url and "unknown" not in row.url]:
+        if row.expected["member"] != 200:
+            continue
         for caller in ("member", "creator", "admin", "verified"):
             assert SECRET in world.knock(row, caller).content.decode(), f"{row} as {caller}"
 
@@ -417,8 +454,9 @@ def test_a_bearer_decides_alone_whatever_the_cookie(row: Row, world: World):
             answer = world.send(row, {"Cookie": cookie, "Authorization": bearer})
         assert (answer.status_code, answer.json()) == (401, {"error": "invalid or expired token"}), bearer
         assert answer.headers["WWW-Authenticate"] == "Bearer"
+    unfit = next(scope for scope in SCOPES if row.expected[scope] == 403)
     with undone():
-        answer = world.send(row, {"Cookie": cookie, "Authorization": f"Bearer {world.bearers['llm:read']}"})
+        answer = world.send(row, {"Cookie": cookie, "Authorization": f"Bearer {world.bearers[unfit]}"})
     assert answer.status_code == 403
     assert answer.json()["error"].startswith("token lacks required scope: ")
 
