@@ -48,6 +48,7 @@ from projects.services.projects import create_project
 from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_admin, make_token, make_user, record
 from tests.llmtraces.judging_of import make_trace, score, thumb
+from tests.llmtraces.made import make_traces
 
 SECRET = "OnlyTheShopMayReadThis"
 PEOPLE = (
@@ -296,6 +297,15 @@ def add_projects(world: World) -> None:
     for fingerprint in ("fp", "with/slash", "merged"):
         fields = {"error_type": SECRET, "message": SECRET, "release": SECRET, "route_or_procedure": f"/{SECRET}"}
         record(shop.project, event_json(fingerprint=fingerprint, **fields))
+    spans = [{"id": name, "span_type": name, "name": SECRET, "model": SECRET} for name in ("generation", "tool")]
+    told = {
+        "id": "a-trace",
+        "session_id": "a-session",
+        "prompt_name": "a-prompt",
+        "prompt_version": SECRET,
+        "spans": spans,
+    }
+    make_traces(shop.project, {**told, "name": SECRET, "user_id": SECRET, "status": "error"})
     gone = create_project(name="Gone", slug="gone", created_by=creator, now=now).project
     Project.objects.filter(pk=gone.pk).update(removing_at=now)
     Removal.objects.create(project_id=gone.pk, name="Gone", slug="gone", started_at=now)

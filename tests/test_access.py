@@ -127,6 +127,10 @@ def admin_rows() -> list[Row]:
     return rows
 
 
+LLM_READS = (
+    *("overview", "dashboard", "metrics", "usage", "latency", "models", "tools"),
+    *("prompts", "sessions", "traces", "errors"),
+)
 LLM_PAGES = (
     ("overview", ""),
     ("usage", "/usage"),
@@ -226,6 +230,9 @@ TABLE = [
     Row("llm:prompt", "GET /llm/prompt?name=x", page(stranger=200)),
     Row("llm:prompt", "GET /llm/prompt?name=x&project=shop", page(stranger=404, member=200)),
     Row("llm:prompt", "GET /llm/prompt", page(stranger=302)),
+    Row("llm:session", "GET /llm/session", page(stranger=302)),
+    Row("llm:session", "GET /llm/session?id=a-session", page(stranger=404, member=200)),
+    Row("llm:session", "GET /llm/session?project=shop&id=a-session", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases", page(stranger=200)),
     Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases?project=gone", page(stranger=404)),
@@ -341,6 +348,19 @@ TABLE = [
     read("api-stats", "stats", outsider=200),
     asked("api-llm-rag", "rag"),
     asked("api-llm-rag", "rag?project_id={shop_id}"),
+    # --- Traces: a session or a token with the scope
+    *[asked(f"api-llm-{name}", name) for name in LLM_READS],
+    *[asked(f"api-llm-{name}", f"{name}?project_id={{shop_id}}") for name in LLM_READS],
+    Row("api-llm-trace", "GET /v1/llm/traces/a-trace", scoped("llm:read", "errors:read", outsider=404)),
+    Row(
+        "api-llm-trace",
+        "GET /v1/llm/traces/a-trace?project_id={shop_id}",
+        scoped("llm:read", "errors:read", outsider=404),
+    ),
+    asked("api-llm-session", "sessions/a-session"),
+    asked("api-llm-session", "sessions/a-session?project_id={shop_id}"),
+    asked("api-llm-prompt-versions", "prompts/a-prompt/versions"),
+    asked("api-llm-prompt-compare", "prompts/a-prompt/compare?v1=1&v2=2"),
     Row("api-source-maps", "GET /v1/projects/shop/sourcemaps", scoped("sourcemaps:read", outsider=404)),
     Row("api-source-maps", "POST /v1/projects/shop/sourcemaps", CHANGES_MAPS, upload=MAP_FORM),
     Row("api-source-map", "DELETE /v1/projects/shop/sourcemaps/{shop_map}", CHANGES_MAPS),
@@ -353,6 +373,14 @@ NOTHING_TO_SEE = {
     "api-releases": [],
     "api-release-errors": [],
     "api-trends": [],
+    "api-llm-usage": {"usage": [], "window_hours": 24},
+    "api-llm-latency": {"latency": [], "window_hours": 24},
+    "api-llm-models": {"models": [], "window_hours": 24},
+    "api-llm-tools": {"tools": [], "window_hours": 24},
+    "api-llm-prompts": {"prompts": [], "window_hours": 24},
+    "api-llm-sessions": {"sessions": [], "total": 0, "window_hours": 24},
+    "api-llm-traces": {"traces": [], "total": 0, "window_hours": 24},
+    "api-llm-errors": {"traces": [], "total": 0, "window_hours": 24},
     "api-stats": {"total_errors": 0, "unresolved_errors": 0, "total_events_24h": 0, "top_routes": []},
 }
 UNSAFE = [row for row in TABLE if row.is_unsafe]
@@ -414,9 +442,13 @@ def test_an_insider_does_read_it(world: World):
         "api-error",
         "api-releases",
         "api-source-maps",
+        *(f"api-llm-{name}" for name in LLM_READS if name not in ("overview", "dashboard", "metrics")),
+        *("api-llm-trace", "api-llm-session", "llm:session"),
     }
 
     for row in [row for row in READS if row.name in names and "gone" not in row.url and "unknown" not in row.url]:
+        if row.expected["member"] != 200:
+            continue
         for caller in ("member", "creator", "admin", "verified"):
             assert SECRET in world.knock(row, caller).content.decode(), f"{row} as {caller}"
 

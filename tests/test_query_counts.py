@@ -25,6 +25,7 @@ from projects.services.projects import NewProject
 from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_project, make_token, make_user, record, verified_client
 from tests.llmtraces.judging_of import make_trace, score, thumb
+from tests.llmtraces.made import make_traces, span_of, trace_of
 
 FEW, MANY = 3, 30
 
@@ -341,3 +342,65 @@ def test_retrievals_tools_and_prompts_ask_as_often_for_30_rows_as_for_3(
 
     assert len(more) == len(fewer), difference(fewer, more)
     assert len(more) <= RETRIEVALS[path], difference(fewer, more)
+
+
+# --- Reading traces and sessions --------------------------------------------------------------------------------------
+
+TRACE_READS = {  # as above: pages with session and frame, answers with the token
+    "/llm/sessions": 11,
+    "/llm/sessions?project=shop&user=ann&hours=720": 13,
+    "/llm/sessions?format=csv": 9,
+    "/llm/session?project=shop&id=long": 16,
+    "/v1/llm/overview": 4,
+    "/v1/llm/dashboard": 4,
+    "/v1/llm/metrics": 4,
+    "/v1/llm/usage": 3,
+    "/v1/llm/latency": 4,
+    "/v1/llm/models": 3,
+    "/v1/llm/tools": 4,
+    "/v1/llm/traces": 4,
+    "/v1/llm/traces?sort=tokens_desc&has_error=true&min_latency_ms=1&user_id=ann": 4,
+    "/v1/llm/traces?model=gpt-4o&provider=openai&hours=720": 4,
+    "/v1/llm/errors": 4,
+    "/v1/llm/traces/big": 5,
+    "/v1/llm/prompts": 4,
+    "/v1/llm/prompts/greet/versions": 4,
+    "/v1/llm/prompts/greet/compare?v1=v0&v2=v1": 6,
+    "/v1/llm/sessions": 5,
+    "/v1/llm/sessions/long": 5,
+}
+
+
+def fill_traces(shop: NewProject, count: int) -> None:
+    """`count` traces of one session, prompts, versions and sessions of their own, and spans of one trace."""
+    for number in range(count):
+        at = now_ms() - number * HOUR_MS // 2
+        told = {"started_at": at, "ended_at": at + 500, "user_id": "ann", "status": "error", "input": "q"}
+        spans = [
+            span_of(status="error", input="q", output="a"),
+            span_of(id="t", span_type="tool", name=f"tool-{number}"),
+            span_of(id="m", model=f"model-{number}"),
+        ]
+        greet = {"prompt_name": "greet", "prompt_version": f"v{number}"}
+        make_traces(
+            shop.project,
+            trace_of(f"l{number}", session_id="long", spans=spans, **greet, **told),
+            trace_of(f"s{number}", session_id=f"c{number}", prompt_name=f"p{number}", spans=spans, **told),
+            trace_of("big", spans=[span_of(id=f"{number}", input="q")]),
+        )
+
+
+@pytest.mark.parametrize("path", TRACE_READS)
+def test_traces_and_sessions_ask_as_often_for_30_rows_as_for_3(path: str, admin_client: Client, shop: NewProject):
+    client = admin_client
+    if path.startswith("/v1"):
+        client = Client(headers={"Authorization": f"Bearer {make_token(shop.project, scopes=SCOPES).secret}"})
+        client.get("/v1/trends")  # the token's use is noted once a minute
+    fill_traces(shop, FEW)
+    fewer = queries_of(client, path)
+    fill_traces(shop, MANY)
+
+    more = queries_of(client, path)
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= TRACE_READS[path], difference(fewer, more)

@@ -130,11 +130,12 @@ class TraceListView(LlmView):
     def get(self, request: Request) -> Response:
         return self.listed(request)
 
-    def listed(self, request: Request, **forced: str) -> Response:
-        """A page of the traces that match, and how many do. forced: filters that hold whatever is asked for."""
+    def listed(self, request: Request, *, status: str = "") -> Response:
+        """A page of the traces that match, and how many do. status: goes before the one asked for."""
         query = self.checked(TraceQuery, request)
         window = self.window(request, query)
-        filters = replace(filter_of(query), **forced)
+        filters = filter_of(query)
+        filters = replace(filters, status=status or filters.status)
         total = total_of(window, filters)
         limit, offset = query["limit"], query["offset"]
         rows = trace_list(window, filters)[offset : offset + limit] if offset < total else ()

@@ -177,7 +177,7 @@ def seen_of(window: Window, rows: Sequence[VersionRow]) -> Seen:
             cursor.execute(
                 f"WITH listed (project_id, name, version) AS (VALUES {', '.join(['(%s, %s, %s)'] * len(part))})"  # noqa: S608
                 f" SELECT project_id, name, version, {', '.join(SEEKS)} FROM listed",
-                [value for row in part for value in row.key] + bounds,
+                [*(value for row in part for value in row.key), *bounds],
             )
             for project_id, name, version, *times in cursor.fetchall():
                 known = [time for time in times if time is not None]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models.lookups import In
 
 from bloop_site.lib.db import Unindexed
 from llmtraces.models import PromptHour, SessionHour, Span, Trace, TraceHour, TraceText
@@ -89,7 +90,8 @@ def within(window: Window, rows: QuerySet[Row]) -> QuerySet[Row]:
     """The rows of the reachable projects. Those of several are read in order of time, which SQLite would not guess."""
     if window.reach.project_ids is None or is_one(window.reach):
         return window.own(rows)
-    return rows.alias(of_project=Unindexed(F("project_id"))).filter(of_project__in=window.reach.project_ids)
+    of_project: Any = In(Unindexed(F("project_id")), window.reach.project_ids)
+    return rows.filter(of_project)
 
 
 def trace_total(window: Window, filters: TraceFilter, *, at_most: int | None = None) -> int:
