@@ -1,11 +1,12 @@
 """Scores and feedback: of one trace, of a window by name, newest and worst (contract 8.6)."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from django.db.models import Avg, Count, F, Max, Min, Model, Q, QuerySet
+from django.db.models import Count, F, Max, Min, Model, Q, QuerySet, Sum
 from django.db.models import Window as Over
 from django.db.models.functions import RowNumber
 
@@ -18,6 +19,7 @@ from projects.access import live_projects
 
 MAX_OF_TRACE = 1_000  # of each kind: clients choose names and users, so nobody knows how many there are
 MAX_NAMES = 200
+MAX_GROUPS = 10_000  # names of projects that one answer is made of
 BOUNDS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 FIFTHS = tuple(f"{low}-{high}" for low, high in pairwise(BOUNDS))
 PERCENTS = (10, 50, 90)
@@ -147,27 +149,32 @@ def within(window: Window, rows: QuerySet[Row]) -> QuerySet[Row]:
 def score_cards(window: Window, *, name: str = "") -> list[ScoreCard]:
     """The scores of the window by name, the most frequent first; one query, of the index score_by_name alone.
 
-    name: only this one.
+    name: only this one. The groups are by project too, which is the index's order, so that nothing is sorted.
     """
-    fifths: dict[str, Any] = {
-        f"fifth{at}": Count("value", filter=condition) for at, condition in enumerate(fifth_conditions())
-    }
+    fifths: dict[str, Any] = {f"fifth{at}": Count("value", filter=each) for at, each in enumerate(fifth_conditions())}
     named = Score.objects.filter(name=name) if name else Score.objects.all()
-    rows: Any = within(window, named).values("name")
-    rows = rows.annotate(
-        count=Count("value"), average=Avg("value"), lowest=Min("value"), highest=Max("value"), **fifths
-    )
-    return [
-        ScoreCard(
-            row["name"],
-            row["count"],
-            round(row["average"], 6),  # sums of decimal fractions are a hair off
-            row["lowest"],
-            row["highest"],
-            tuple(row[name] for name in fifths),
-        )
-        for row in rows.order_by("-count", "name")[:MAX_NAMES]
+    rows: Any = within(window, named).values("project_id", "name").order_by("project_id", "name")
+    rows = rows.annotate(count=Count("value"), total=Sum("value"), lowest=Min("value"), highest=Max("value"), **fifths)[
+        :MAX_GROUPS
     ]
+    by_name: defaultdict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        by_name[row["name"]].append(row)
+    cards = [card_from(each, parts, fifths) for each, parts in by_name.items()]
+    return sorted(cards, key=lambda card: (-card.count, card.name))[:MAX_NAMES]
+
+
+def card_from(name: str, parts: Sequence[Mapping[str, Any]], fifths: Iterable[str]) -> ScoreCard:
+    """One name's card of what its projects have."""
+    count = sum(part["count"] for part in parts)
+    return ScoreCard(
+        name,
+        count,
+        round(sum(part["total"] for part in parts) / count, 6),  # sums of decimal fractions are a hair off
+        min(part["lowest"] for part in parts),
+        max(part["highest"] for part in parts),
+        tuple(sum(part[fifth] for part in parts) for fifth in fifths),
+    )
 
 
 def card_of(window: Window, name: str, cards: Sequence[ScoreCard]) -> ScoreCard:

@@ -188,6 +188,7 @@ def test_what_was_judged_outside_the_window_or_elsewhere_is_not_in_it(shop: NewP
     assert [card.average for card in score_cards(window(shop, hours=720))] == [0.1]
     everywhere = Window(Reach(None), 24, T)
     assert [card.average for card in score_cards(everywhere)] == [0.9]
+    assert score_cards(Window(Reach(None), 720, T)) == [ScoreCard("accuracy", 2, 0.5, 0.1, 0.9, (1, 0, 0, 0, 1))]
     assert thumbs(everywhere) == Thumbs(negative=1)
 
 
