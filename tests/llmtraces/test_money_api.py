@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.test import Client
 
 from accounts.models import AuditEntry, User
@@ -57,7 +57,7 @@ def test_settings_tell_the_policy_that_holds_and_take_a_new_one(shop: NewProject
 
     assert told == {
         "project_id": shop.project.pk,
-        "content_storage": settings.BLOOP.llm_tracing.default_content_storage,
+        "content_storage": django_settings.BLOOP.llm_tracing.default_content_storage,
     }
     assert (changed.status_code, changed.json()["content_storage"]) == (200, "full")
     assert client.get(f"/v1/llm/settings/{shop.project.pk}").json()["content_storage"] == "full"
@@ -261,10 +261,9 @@ def test_removing_a_price_that_is_not_there_says_so(admin_client: Client, shop: 
 
 
 @pytest.mark.parametrize("path", ["settings", "budget", "pricing", "pricing/overrides"])
-def test_nothing_is_there_while_llm_tracing_is_off(
-    admin_client: Client, shop: NewProject, path: str, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(settings.BLOOP.llm_tracing, "enabled", False)
+def test_nothing_is_there_while_llm_tracing_is_off(admin_client: Client, shop: NewProject, path: str, settings: Any):
+    llm = django_settings.BLOOP.llm_tracing.model_copy(update={"enabled": False})
+    settings.BLOOP = django_settings.BLOOP.model_copy(update={"llm_tracing": llm})
 
     assert admin_client.get(f"/v1/llm/{path}").status_code == 404
     assert put(admin_client, path, {}).status_code in {404, 405}
