@@ -190,7 +190,7 @@ LLM_SETTINGS = [
     Row(
         "llm-price-overrides",
         "DELETE /v1/llm/pricing/overrides?model=shops&project_id={shop_id}",
-        LLM_WRITES_SHOP,
+        {**LLM_WRITES, "foreign": 404},
     ),
 ]
 
