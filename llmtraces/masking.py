@@ -180,7 +180,7 @@ def with_spans(data: bytes, spans: Sequence[tuple[int, int]], word: bytes) -> by
     """The data with the word in the place of each span."""
     if not spans:
         return data
-    pieces, at = [], 0
+    pieces, at = list[bytes](), 0
     for start, end in spans:
         pieces += (data[at:start], word)
         at = end

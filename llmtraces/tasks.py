@@ -20,6 +20,11 @@ def continue_recalculations(**_later: Any) -> None:
 
     Sent when it is asked for, and by beat every minute, should a worker have died over it.
     """
+    work_off_recalculations()
+
+
+def work_off_recalculations() -> None:
+    """What the task does, unless this process is at it."""
     if not _working.acquire(blocking=False):
         return
     try:

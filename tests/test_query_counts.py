@@ -17,6 +17,7 @@ from errors.queries.sourcemaps import parsed_maps
 from ingest.reasons import REASONS
 from ingest.refusals import refusals
 from llmtraces.contract import Rules, parse_trace
+from llmtraces.models import PriceOverride, UsageHour
 from llmtraces.services.fold import record_traces
 from projects.models import IngestKey, PurgeRun, Removal, RetentionPolicy
 from projects.scopes import SCOPES
@@ -66,6 +67,10 @@ API = {  # the token is two of them: found, and its use noted
     "/v1/trends": 3,
     "/v1/stats": 10,
     "/v1/projects/shop/sourcemaps": 4,
+    "/v1/llm/settings": 3,
+    "/v1/llm/budget": 4,
+    "/v1/llm/pricing?model=gpt-4o": 3,
+    "/v1/llm/pricing/overrides": 4,
 }
 
 
@@ -74,6 +79,8 @@ SETTINGS = {  # session, frame and the device that verified the session included
     "removals": 5,
     "projects/shop": 11,
     "projects/shop/sourcemaps": 14,
+    "projects/shop/llm": 20,
+    "projects/shop/llm/recalculation": 8,
     "tokens": 11,
     "members": 9,
     "invites": 9,
@@ -142,6 +149,17 @@ def fill_maps(shop: NewProject, count: int) -> None:
         put_map(shop.project, filename=f"{number}.js.map")
 
 
+def fill_money(shop: NewProject, count: int) -> None:
+    """`count` models without a price, `count` with one of the project's and one for all."""
+    zero = {field.name: 0 for field in UsageHour._meta.fields if field.name.endswith(("count", "tokens", "_ms"))}
+    for number in range(count):
+        name = f"model-{count}-{number}"
+        counts = {**zero, "hour_ms": now_ms() - now_ms() % HOUR_MS, "span_count": 1, "unpriced_count": 1}
+        UsageHour.objects.create(project=shop.project, model=name, provider="", cost_micros=1, **counts)
+        for project in (shop.project, None):
+            PriceOverride.objects.create(project=project, model=name, input_picos=1, output_picos=1, updated_ms=1)
+
+
 def queries_of(client: Client, path: str) -> list[str]:
     with CaptureQueriesContext(connection) as captured:
         answer = client.get(path)
@@ -171,10 +189,12 @@ def test_the_settings_ask_as_often_for_30_rows_as_for_3(path: str, admin: User, 
     client = verified_client(admin)
     fill_settings(shop, admin, FEW)
     fill_maps(shop, FEW)
+    fill_money(shop, FEW)
     client.get("/settings/account")  # a session's use is noted now and then
     fewer = queries_of(client, f"/settings/{path}")
     fill_settings(shop, admin, MANY)
     fill_maps(shop, MANY)
+    fill_money(shop, MANY)
 
     more = queries_of(client, f"/settings/{path}")
 
@@ -187,11 +207,13 @@ def test_an_answer_asks_as_often_for_30_rows_as_for_3(path: str, shop: NewProjec
     client = Client(headers={"Authorization": f"Bearer {make_token(shop.project, scopes=SCOPES).secret}"})
     fill(shop, FEW)
     fill_maps(shop, FEW)
+    fill_money(shop, FEW)
     client.get("/v1/trends")  # the token's use is noted once a minute
     fewer = queries_of(client, path)
     Issue.objects.all().delete()
     fill(shop, MANY)
     fill_maps(shop, MANY)
+    fill_money(shop, MANY)
 
     more = queries_of(client, path)
 

@@ -185,7 +185,8 @@ class OverridesView(ProjectView):
         model = request.query_params.get("model", "").strip()
         if not model:
             raise ApiError("model name is required")
-        project = self.priced(request, request.query_params.get("project_id", ""))
+        named = request.query_params.get("project_id", "") if request.auth is None else ""  # a token's is its own
+        project = self.priced(request, named)
         try:
             remove_price(
                 project=project,

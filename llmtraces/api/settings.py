@@ -81,16 +81,8 @@ def schema_of(
     }
 
 
-class SettingsView(ProjectView):
-    @extend_schema(**schema_of("get_llm_settings", "What is kept of a project's traces", SettingsSerializer))
-    def get(self, request: Request) -> Response:
-        return told(self.seen(request))
-
-    @extend_schema(
-        **schema_of("put_llm_settings", "Change what is kept of traces", SettingsSerializer, SettingsSerializer)
-    )
-    def put(self, request: Request) -> Response:
-        return self.changed(request, self.managed(request))
+class PolicyView(ProjectView):
+    """What the two share."""
 
     def changed(self, request: Request, project: Project) -> Response:
         """Take the body's policy. Raises a 400 for any but the three."""
@@ -108,7 +100,19 @@ class SettingsView(ProjectView):
         return told(project)
 
 
-class SettingsOfView(SettingsView):
+class SettingsView(PolicyView):
+    @extend_schema(**schema_of("get_llm_settings", "What is kept of a project's traces", SettingsSerializer))
+    def get(self, request: Request) -> Response:
+        return told(self.seen(request))
+
+    @extend_schema(
+        **schema_of("put_llm_settings", "Change what is kept of traces", SettingsSerializer, SettingsSerializer)
+    )
+    def put(self, request: Request) -> Response:
+        return self.changed(request, self.managed(request))
+
+
+class SettingsOfView(PolicyView):
     """The same, with the project in the path."""
 
     @extend_schema(

@@ -15,12 +15,12 @@ from django.views.decorators.http import require_safe
 from accounts.access import actor_of
 from accounts.http import PageRequest
 from bloop_site.lib.clock import HOUR_MS, now_ms
+from bloop_site.lib.figures import exact_money
 from llmtraces import tasks
 from llmtraces.dashboard import settings_forms as forms
 from llmtraces.dashboard.shell import when_enabled
 from llmtraces.masking import KINDS, ExpressionInvalid, Masking, check_expressions
 from llmtraces.models import PriceOverride
-from llmtraces.pricing import PICOS
 from llmtraces.queries.budget import budget_of
 from llmtraces.queries.prices import overrides_within, unpriced
 from llmtraces.queries.recalculations import latest_recalculation
@@ -38,12 +38,14 @@ MONTH_HOURS = 720
 
 @dataclass(frozen=True)
 class PriceRow:
-    """An override as the table shows it: dollars for a million tokens. project: "" holds for all."""
+    """An override as the table shows it: dollars for a million tokens, which are as many microdollars as a token's
+    picos. project: "" holds for all.
+    """
 
     model: str
     provider: str
-    input_dollars: float
-    output_dollars: float
+    input_price: str
+    output_price: str
     project: str
     updated_ms: int
     may_remove: bool
@@ -85,7 +87,11 @@ def page_context(request: PageRequest, project: Project, **shown: Any) -> dict[s
         ),
         "prices": price_rows(request, project, manages=manages),
         "price_form": forms.PriceForm(
-            initial={"model": request.GET.get("model", ""), "provider": request.GET.get("provider", "")},
+            initial={
+                "model": request.GET.get("model", ""),
+                "provider": request.GET.get("provider", ""),
+                "project": project.slug,
+            },
             projects=[(project.slug, "This project"), *([("", "All projects")] if request.user.is_admin else [])],
         ),
         "unpriced": unpriced(window),
@@ -103,8 +109,8 @@ def price_rows(request: PageRequest, project: Project, *, manages: bool) -> list
         PriceRow(
             model=row.model,
             provider=row.provider,
-            input_dollars=dollars_a_million(row.input_picos),
-            output_dollars=dollars_a_million(row.output_picos),
+            input_price=exact_money(row.input_picos),
+            output_price=exact_money(row.output_picos),
             project=project.slug if row.project_id else "",
             updated_ms=row.updated_ms,
             may_remove=may_remove(request, row, manages=manages),
@@ -116,11 +122,6 @@ def price_rows(request: PageRequest, project: Project, *, manages: bool) -> list
 def may_remove(request: PageRequest, row: PriceOverride, *, manages: bool) -> bool:
     """A project's prices are for who manages it, those for all projects for admins."""
     return manages if row.project_id else request.user.is_admin
-
-
-def dollars_a_million(picos: int) -> float:
-    """A token's picos as dollars for a million tokens."""
-    return picos / PICOS
 
 
 def refused(request: PageRequest, project: Project, **shown: Any) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
 
 from django.db import transaction
 
@@ -67,7 +68,7 @@ def set_price(
         raise PriceInvalid("model and provider must not hold a NUL")
     if max(input_picos, output_picos) > MAX_PICOS or min(input_picos, output_picos) < 0:
         raise PriceInvalid("costs must be non-negative")
-    values = {"provider": provider, "input_picos": input_picos, "output_picos": output_picos}
+    values: dict[str, Any] = {"provider": provider, "input_picos": input_picos, "output_picos": output_picos}
     with transaction.atomic():
         if project is not None:
             locked_project(project.pk)
@@ -85,10 +86,8 @@ def remove_price(*, project: Project | None, model: str, actor: Actor, now: date
         note(Action.PRICE_REMOVED, model, project, actor=actor, now=now, token=token)
 
 
-def note(
-    action: Action, model: str, project: Project | None, *, actor: Actor, now: datetime, **detail: str | int
-) -> None:
+def note(action: Action, model: str, project: Project | None, *, actor: Actor, now: datetime, **detail: Any) -> None:
     """Write the audit entry."""
     target = f"{model} in {project.name}" if project else f"{model} in all projects"
     told = {name: value for name, value in detail.items() if value != ""}
-    record(actor=actor, action=action, target=target, now=now, project_id=project and project.pk, detail=told)
+    record(actor=actor, action=action, target=target, now=now, project_id=project.pk if project else None, detail=told)
