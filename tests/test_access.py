@@ -138,6 +138,7 @@ LLM_PAGES = (
 )
 
 
+SAVE_VIEW = {"project": "shop", "page": "usage", "query": "hours=6", "name": "Six hours"}
 TABLE = [
     # --- Open to all
     Row("health", "GET /health", everyone(200)),
@@ -198,6 +199,9 @@ TABLE = [
     Row("errors:detail", "GET /errors/gone/fp", page(stranger=404)),
     *[Row(f"llm:{name}", f"GET /llm{path}", page(stranger=200)) for name, path in LLM_PAGES],
     *[Row(f"llm:{name}", f"GET /llm{path}?project=shop", page(stranger=404, member=200)) for name, path in LLM_PAGES],
+    Row("llm:save-view", "POST /llm/views", page(stranger=404, member=302), form=SAVE_VIEW),
+    Row("llm:save-view", "POST /llm/views", page(stranger=404, member=422), form={"project": "shop"}),
+    Row("llm:delete-view", "POST /llm/views/delete", page(stranger=404), form={"project": "shop", "id": "0"}),
     Row("errors:releases", "GET /releases", page(stranger=200)),
     Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases?project=gone", page(stranger=404)),
