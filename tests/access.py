@@ -41,6 +41,7 @@ from errors.services.status import Actor as ErrorActor
 from errors.services.status import change_status
 from errors.statuses import Change
 from ingest.models import DeadPayload
+from llmtraces.models import PriceOverride
 from projects.access import Reach
 from projects.models import ApiToken, Membership, Project, Removal
 from projects.scopes import SCOPES
@@ -342,6 +343,9 @@ def add_traces_of_life(world: World) -> None:
     dead = {"project_id": world.names["shop_id"], "body": b"{}", "items": 1, "reason": SECRET}
     DeadPayload.objects.create(kind="errors", received_ms=now_ms(), buried_ms=now_ms(), **dead)
     world.names["shop_map"] = str(put_map(Project.objects.get(slug="shop"), release=SECRET, filename=SECRET).pk)
+    prices = {"provider": "", "input_picos": 1, "output_picos": 1, "updated_ms": 1}
+    PriceOverride.objects.create(project_id=world.names["shop_id"], model="shops", **prices)
+    PriceOverride.objects.create(project=None, model="everyones", **prices)
     registry: dict[Any, Any] = admin.site._registry  # each is a bloop_site.lib.admin one, or so its test says
     for model, model_admin in registry.items():
         rows = model_admin.get_queryset(HttpRequest())

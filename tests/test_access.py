@@ -139,6 +139,65 @@ LLM_PAGES = (
 
 
 SAVE_VIEW = {"project": "shop", "page": "usage", "query": "hours=6", "name": "Six hours"}
+
+
+def llm_act(name: str, path: str, form: dict[str, Any]) -> Row:
+    """A form of the shop's LLM settings: for who manages it."""
+    return Row(f"llm:{name}", f"POST /settings/projects/shop/llm/{path}", SHOP_ACT, form=form)
+
+
+SHOP_ACT = page(stranger=404, member=403, creator=302)
+LLM_READS = scoped("llm:read", "errors:read", outsider=404) | {"foreign": 200}  # a token's own, whatever it names
+LLM_WRITES = scoped("llm:write", "errors:write", outsider=404) | people(member=403, creator=200) | {"foreign": 200}
+LLM_WRITES_SHOP = {**LLM_WRITES, "foreign": 403}
+PRICE = {"model": "m", "input_cost_per_token": 0.000001, "output_cost_per_token": 0}
+PRICE_FORM = {"model": "m", "input": "1", "output": "2"}
+OF_ALL = "llm:read", "errors:read"
+LLM_SETTINGS = [
+    Row("llm:settings", "GET /settings/projects/shop/llm", page(stranger=404, member=200)),
+    Row("llm:recalculation", "GET /settings/projects/shop/llm/recalculation", page(stranger=404, member=200)),
+    llm_act("policy", "policy", {"policy": "full"}),
+    llm_act("masking", "masking", {"kinds": "email"}),
+    Row(
+        "llm:try-masking",
+        "POST /settings/projects/shop/llm/masking/try",
+        page(stranger=404, member=403, creator=200),
+        form={"sample": "x"},
+    ),
+    llm_act("budget", "budget", {"dollars": "5", "threshold": "80"}),
+    llm_act("recalculate", "recalculate", {"hours": "24"}),
+    Row("llm:set-price", "POST /llm/price", SHOP_ACT, form={**PRICE_FORM, "project": "shop"}),
+    Row("llm:set-price", "POST /llm/price", page(stranger=403, admin=302), form=PRICE_FORM),
+    Row("llm:remove-price", "POST /llm/price/remove", SHOP_ACT, form={"project": "shop", "model": "shops"}),
+    Row("llm:remove-price", "POST /llm/price/remove", page(stranger=403, admin=302), form={"model": "everyones"}),
+    Row("llm-settings", "GET /v1/llm/settings?project_id={shop_id}", LLM_READS),
+    Row("llm-settings", "PUT /v1/llm/settings?project_id={shop_id}", LLM_WRITES, json={"content_storage": "full"}),
+    Row("llm-settings-of", "GET /v1/llm/settings/{shop_id}", {**LLM_READS, "foreign": 404}),
+    Row(
+        "llm-settings-of",
+        "PUT /v1/llm/settings/{shop_id}",
+        {**LLM_WRITES, "foreign": 404},
+        json={"content_storage": "full"},
+    ),
+    Row("llm-budget", "GET /v1/llm/budget?project_id={shop_id}", LLM_READS),
+    Row("llm-budget", "PUT /v1/llm/budget?project_id={shop_id}", LLM_WRITES, json={"monthly_budget_micros": 5}),
+    Row("llm-pricing", "GET /v1/llm/pricing", scoped(*OF_ALL, outsider=200)),
+    Row("llm-pricing", "GET /v1/llm/pricing?model=gpt-4o&project_id={shop_id}", LLM_READS),
+    Row("llm-price-overrides", "GET /v1/llm/pricing/overrides", scoped(*OF_ALL, outsider=200)),
+    Row(
+        "llm-price-overrides",
+        "PUT /v1/llm/pricing/overrides",
+        LLM_WRITES_SHOP,
+        json={**PRICE, "project_id": "{shop_id}"},
+    ),
+    Row(
+        "llm-price-overrides",
+        "DELETE /v1/llm/pricing/overrides?model=shops&project_id={shop_id}",
+        LLM_WRITES_SHOP,
+    ),
+]
+
+
 TABLE = [
     # --- Open to all
     Row("health", "GET /health", everyone(200)),
@@ -202,6 +261,7 @@ TABLE = [
     Row("llm:save-view", "POST /llm/views", page(stranger=404, member=302), form=SAVE_VIEW),
     Row("llm:save-view", "POST /llm/views", page(stranger=404, member=422), form={"project": "shop"}),
     Row("llm:delete-view", "POST /llm/views/delete", page(stranger=404), form={"project": "shop", "id": "0"}),
+    *LLM_SETTINGS,
     Row("errors:releases", "GET /releases", page(stranger=200)),
     Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases?project=gone", page(stranger=404)),

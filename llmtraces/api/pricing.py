@@ -36,7 +36,7 @@ class PriceSerializer(serializers.Serializer[Any]):
     input_cost_per_token = serializers.FloatField()
     output_cost_per_token = serializers.FloatField()
     provider = serializers.CharField()
-    source = serializers.ChoiceField(choices=["override", "table"])
+    source = serializers.ChoiceField(choices=["override", "table"])  # type: ignore[assignment]
 
 
 class TableSizeSerializer(serializers.Serializer[Any]):

@@ -60,31 +60,35 @@ class BudgetInSerializer(serializers.Serializer[Any]):
     )
 
 
-def schema_of(operation_id: str, summary: str, answer: Any, request: Any = None, *, path: bool = False) -> Any:
+def schema_of(
+    operation_id: str, summary: str, answer: Any, request: Any = None, *, path: bool = False
+) -> dict[str, Any]:
     """The schema of an endpoint about one project."""
-    return extend_schema(
-        operation_id=operation_id,
-        summary=summary,
-        description=WRITES if request else READS,
-        tags=["llm"],
-        parameters=[] if path else [PROJECT],
-        request=request,
-        responses={
+    return {
+        "operation_id": operation_id,
+        "summary": summary,
+        "description": WRITES if request else READS,
+        "tags": ["llm"],
+        "parameters": [] if path else [PROJECT],
+        "request": request,
+        "responses": {
             200: answer,
             **({400: problem("The body is wrong; the text says how.")} if request else {}),
             401: problem("No valid token or session."),
             403: problem("The token lacks the scope, or the person only may look."),
             404: problem("No such project, or LLM tracing is switched off."),
         },
-    )
+    }
 
 
 class SettingsView(ProjectView):
-    @schema_of("get_llm_settings", "What is kept of a project's traces", SettingsSerializer)
+    @extend_schema(**schema_of("get_llm_settings", "What is kept of a project's traces", SettingsSerializer))
     def get(self, request: Request) -> Response:
         return told(self.seen(request))
 
-    @schema_of("put_llm_settings", "Change what is kept of traces", SettingsSerializer, SettingsSerializer)
+    @extend_schema(
+        **schema_of("put_llm_settings", "Change what is kept of traces", SettingsSerializer, SettingsSerializer)
+    )
     def put(self, request: Request) -> Response:
         return self.changed(request, self.managed(request))
 
@@ -107,18 +111,22 @@ class SettingsView(ProjectView):
 class SettingsOfView(SettingsView):
     """The same, with the project in the path."""
 
-    @schema_of("get_llm_settings_of", "What is kept of this project's traces", SettingsSerializer, path=True)
-    def get(self, request: Request, project_id: str) -> Response:  # type: ignore[override]
+    @extend_schema(
+        **schema_of("get_llm_settings_of", "What is kept of this project's traces", SettingsSerializer, path=True)
+    )
+    def get(self, request: Request, project_id: str) -> Response:
         return told(self.seen(request, project_id))
 
-    @schema_of(
-        "put_llm_settings_of",
-        "Change what is kept of this project's traces",
-        SettingsSerializer,
-        SettingsSerializer,
-        path=True,
+    @extend_schema(
+        **schema_of(
+            "put_llm_settings_of",
+            "Change what is kept of this project's traces",
+            SettingsSerializer,
+            SettingsSerializer,
+            path=True,
+        )
     )
-    def put(self, request: Request, project_id: str) -> Response:  # type: ignore[override]
+    def put(self, request: Request, project_id: str) -> Response:
         return self.changed(request, self.managed(request, project_id))
 
 
@@ -128,11 +136,13 @@ def told(project: Project) -> Response:
 
 
 class BudgetView(ProjectView):
-    @schema_of("get_llm_budget", "A project's month: budget, spend and forecast", BudgetSerializer)
+    @extend_schema(**schema_of("get_llm_budget", "A project's month: budget, spend and forecast", BudgetSerializer))
     def get(self, request: Request) -> Response:
         return month(self.seen(request))
 
-    @schema_of("put_llm_budget", "Set a project's monthly budget", BudgetSerializer, BudgetInSerializer)
+    @extend_schema(
+        **schema_of("put_llm_budget", "Set a project's monthly budget", BudgetSerializer, BudgetInSerializer)
+    )
     def put(self, request: Request) -> Response:
         project = self.managed(request)
         body = BudgetInSerializer(data=request.data)

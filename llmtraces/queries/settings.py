@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from accounts.audit import Action
+from accounts.models import AuditEntry
+from bloop_site.lib.clock import to_ms
 from llmtraces.models import LlmSettings
 
 
@@ -32,3 +35,10 @@ def decided_by(project_id: str) -> Decided:
 def policy_of(project_id: str) -> str:
     """The content policy that holds for the project now."""
     return decided_by(project_id).policy
+
+
+def policy_changed(project_id: str) -> tuple[int, str] | None:
+    """When the project's policy was last changed, in epoch milliseconds, and by whom; None if it never was."""
+    entries = AuditEntry.objects.filter(action=Action.LLM_POLICY_CHANGED, project_id=project_id).order_by("-id")
+    entry = entries.values_list("at", "actor_name").first()
+    return (to_ms(entry[0]), entry[1]) if entry else None

@@ -21,6 +21,7 @@ from llmtraces.services.fold import record_traces
 from projects.access import Reach
 from projects.models import Project
 from projects.services.projects import NewProject
+from tests.factories import make_user
 
 NBSP = "\N{NO-BREAK SPACE}"
 HOUR = 1_760_000_000_000 - 1_760_000_000_000 % DAY_MS + 12 * HOUR_MS  # noon, UTC
@@ -259,6 +260,30 @@ def test_models_without_a_price_are_listed_with_their_spans(admin_client: Client
 
     assert "our-own-7b 4 unpriced spans" in words
     assert (row["unpriced_calls"], row["input_dollars_per_million"], row["price_source"]) == ("4", "", "")
+
+
+def test_a_price_is_set_in_place_and_leads_back(admin_client: Client, shop: NewProject):
+    call(shop.project, "a", model="our-own-7b", provider="", cost=None)
+    here = "/llm/models?hours=6&project=shop"
+    page = admin_client.get(here).content.decode()
+    assert "Set a price for our-own-7b" in page
+    assert "Set a price for our-own-7b" not in admin_client.get("/llm/models?hours=6").content.decode()
+
+    form = {"project": "shop", "model": "our-own-7b", "provider": "", "input": "0.5", "output": "2", "next": here}
+    answer = admin_client.post("/llm/price", form)
+
+    assert answer["Location"] == here
+    assert "in $0.50 / out $2.00 set" in text_of(admin_client, here)
+
+
+def test_who_may_not_change_a_project_is_offered_no_price(client: Client, shop: NewProject):
+    client.force_login(make_user(projects=(shop.project,)))
+    call(shop.project, "a", model="our-own-7b", cost=None)
+
+    page = client.get("/llm/models?hours=6&project=shop").content.decode()
+
+    assert "unpriced span" in page
+    assert "/llm/price" not in page
 
 
 # --- All four ---
