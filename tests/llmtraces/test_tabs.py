@@ -71,7 +71,7 @@ def rows_of(client: Client, path: str) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO(answer.content.decode())))
 
 
-def cards_of(client: Client, path: str) -> dict[str, tuple[str, str]]:
+def cards_of(client: Client, path: str) -> dict[str, tuple[float, str]]:
     """Each card's figure and change in words."""
     found = client.get(path).context["cards"]
     return {card.label: (card.value, card.change_words.replace(NBSP, " ")) for card in found}
