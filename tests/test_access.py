@@ -156,6 +156,7 @@ def judging(method: str, of: str, expected: dict[str, int], body: Any = None, na
 READ_TRACES = scoped("llm:read", "errors:read", outsider=200)  # who has no part in the project gets empty lists
 JUDGE_TRACES = scoped("llm:write", "errors:read", outsider=404)
 A_SCORE: dict[str, Any] = {"name": "tone", "value": 1}
+SAVE_VIEW = {"project": "shop", "page": "usage", "query": "hours=6", "name": "Six hours"}
 
 
 def llm_act(name: str, path: str, form: dict[str, Any]) -> Row:
@@ -291,6 +292,9 @@ TABLE = [
     Row("llm:session", "GET /llm/session", page(stranger=302)),
     Row("llm:session", "GET /llm/session?id=a-session", page(stranger=404, member=200)),
     Row("llm:session", "GET /llm/session?project=shop&id=a-session", page(stranger=404, member=200)),
+    Row("llm:save-view", "POST /llm/views", page(stranger=404, member=302), form=SAVE_VIEW),
+    Row("llm:save-view", "POST /llm/views", page(stranger=404, member=422), form={"project": "shop"}),
+    Row("llm:delete-view", "POST /llm/views/delete", page(stranger=404), form={"project": "shop", "id": "0"}),
     *LLM_SETTINGS,
     Row("errors:releases", "GET /releases", page(stranger=200)),
     Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),

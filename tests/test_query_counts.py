@@ -17,7 +17,7 @@ from errors.queries.sourcemaps import parsed_maps
 from ingest.reasons import REASONS
 from ingest.refusals import refusals
 from llmtraces.contract import Rules, parse_trace
-from llmtraces.models import PriceOverride, UsageHour
+from llmtraces.models import PriceOverride, SavedView, UsageHour
 from llmtraces.services.fold import record_traces
 from projects.models import IngestKey, PurgeRun, Removal, RetentionPolicy
 from projects.scopes import SCOPES
@@ -53,6 +53,13 @@ PAGES = {  # the most queries each may take, session and frame included
     "/releases/shop?name=1.4.0": 23,
     "/releases/shop?name=1.4.0&tab=all&hours=720": 23,
     "/releases/shop?name=2.1&tab=resolved": 23,
+    # LLM
+    "/llm?hours=168": 18,
+    "/llm?hours=24&project=shop&model=model-1": 21,
+    "/llm/usage?hours=720": 16,
+    "/llm/usage?hours=24&project=shop&show=cost": 18,
+    "/llm/latency?hours=168&project=shop": 18,
+    "/llm/models?hours=24&project=shop": 18,
 }
 API = {  # the token is two of them: found, and its use noted
     "/v1/errors": 4,
@@ -108,6 +115,16 @@ def fill(shop: NewProject, count: int) -> None:
     for merged in Issue.objects.filter(fingerprint__gte="fp001")[: count // 2]:  # the page lists them, and reads theirs
         issue.merges.create(merged=merged, old_status="unresolved", merged_ms=1)
         Issue.objects.filter(pk=merged.pk).update(merged_into=issue)
+
+
+def fill_traces(shop: NewProject, count: int) -> None:
+    """`count` traces of the last hour, each with a model of its own, and as many saved views."""
+    now = now_ms()
+    for number in range(count):
+        span = {"model": f"model-{number}", "input_tokens": 1, "latency_ms": 5, "time_to_first_token_ms": 1}
+        raw = {"id": f"t{number}", "started_at": now, "spans": [{"id": "s", "span_type": "generation", **span}]}
+        record_traces([(shop.project.pk, now, parse_trace(raw, rules=Rules("full", 10), now_ms=now))])
+        SavedView.objects.get_or_create(project=shop.project, name=f"View {number}", page="usage", created_ms=0)
 
 
 def refuse(shop: NewProject, count: int) -> None:
@@ -174,9 +191,11 @@ def difference(fewer: list[str], more: list[str]) -> str:
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_asks_as_often_for_30_rows_as_for_3(path: str, admin_client: Client, shop: NewProject):
     fill(shop, FEW)
+    fill_traces(shop, FEW)
     fewer = queries_of(admin_client, path)
     Issue.objects.all().delete()
     fill(shop, MANY)
+    fill_traces(shop, MANY)
 
     more = queries_of(admin_client, path)
 

@@ -63,6 +63,12 @@ def figure(value: float | None, unit: str) -> SafeString:
 
 
 @register.simple_tag
+def brief(value: float | None, unit: str) -> str:
+    """A number of a unit, short, as plain text."""
+    return UNITS[unit][0](value)
+
+
+@register.simple_tag
 def spark(values: Sequence[float]) -> SafeString:
     """The slots of a window as columns. Silent: the figure above it and the chart below say it in numbers."""
     step = SPARK_WIDTH / max(1, len(values))

@@ -10,6 +10,7 @@ from llmtraces.dashboard.shell import Shell, answer, csv_answer, dollars, llm_pa
 from llmtraces.pricing import Price
 from llmtraces.queries.prices import prices_of, unpriced
 from llmtraces.queries.usage import ModelUsage, usage_by_model
+from projects.access import may_manage, project_by_slug
 
 MOST_ROWS = 200
 MOST_IN_FILE = 10_000
@@ -47,9 +48,15 @@ def models(request: PageRequest) -> HttpResponseBase:
         "rows": rows[:MOST_ROWS],
         "has_more": len(rows) > MOST_ROWS,
         "unpriced": [each for each in unpriced(shell.window) if each.model][:MOST_ROWS],
+        "may_price": may_price(request, shell),
         "here_url": request.get_full_path(),
     }
     return answer(request, shell, "llm/models.html", context)
+
+
+def may_price(request: PageRequest, shell: Shell) -> bool:
+    """Whether one project is chosen and the person may price models for it."""
+    return bool(shell.project_slug) and may_manage(request.user, project_by_slug(request.user, shell.project_slug))
 
 
 def priced(shell: Shell, rows: Sequence[ModelUsage]) -> Mapping[tuple[str, str], Price | None]:

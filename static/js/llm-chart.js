@@ -18,7 +18,7 @@ const UNITS = {
     const dollars = micros / 1e6;
     if (dollars === 0) return "$0";
     if (dollars >= 1000) return `$${compact.format(dollars)}`;
-    return `$${dollars.toFixed(dollars < 1 ? 4 : 2).replace(/(\.\d\d)0+$/, "$1")}`;
+    return `$${dollars.toFixed(dollars < 1 ? 4 : 2).replace(/(\.\d\d\d*?)0+$/, "$1")}`;
   },
   duration: (ms) => {
     if (ms < 1000) return `${Math.round(ms)} ms`;
