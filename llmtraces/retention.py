@@ -20,6 +20,7 @@ from llmtraces.models import (
     TraceText,
     UsageHour,
 )
+from llmtraces.services.sessions import SessionKey, write_sessions
 from projects import retention
 from projects.retention import Batch, Cutoffs
 
@@ -63,10 +64,22 @@ class OldTraces:
         return Batch((Trace, traces))
 
     def remove(self, rows: tuple[Table, list[int]]) -> int:
-        """What hangs on spans and traces goes with them; it is not counted."""
+        """What hangs on spans and traces goes with them; it is not counted. Sessions then begin later, or are gone."""
         model, ids = rows
+        touched = sessions_of(ids) if model is Trace else {}
         removed = int(model.objects.filter(pk__in=ids).delete()[0])
+        write_sessions(touched)
         return removed if model in COUNTED else 0
+
+
+def sessions_of(trace_ids: list[int]) -> dict[SessionKey, bool]:
+    """The sessions these traces are in, and whether one of the traces names a user."""
+    found: dict[SessionKey, bool] = {}
+    rows = Trace.objects.filter(pk__in=trace_ids).exclude(session_id=None)
+    for project_id, session_id, user_id in rows.values_list("project_id", "session_id", "user_id"):
+        key = project_id, str(session_id)
+        found[key] = found.get(key, False) or user_id is not None
+    return found
 
 
 class OldSessions:

@@ -1,12 +1,14 @@
 """Prompts and their versions (contract 8.5.8)."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Max, Min, Sum
+from django.db import connection
+from django.db.models import Sum
 
-from llmtraces.models import PromptHour, Trace
+from llmtraces.models import PromptHour
 from llmtraces.queries.window import Window
 
 AMOUNTS = (
@@ -74,35 +76,111 @@ class Prompt:
 
 def prompts(window: Window, *, limit: int) -> list[Prompt]:
     """The prompts of the window, the most used first; in two queries."""
-    found = [Prompt(name, versions) for name, versions in versions_by_name(window).items()]
-    return sorted(found, key=lambda prompt: (-prompt.total.trace_count, prompt.name))[:limit]
+    found = rows_by_name(window)
+    listed = sorted(found, key=lambda name: (-sum(row.amounts["trace_count"] for row in found[name]), name))[:limit]
+    seen = seen_of(window, [row for name in listed for row in found[name]])
+    return [Prompt(name, versions_from(found[name], seen)) for name in listed]
 
 
 def versions_of(window: Window, name: str) -> list[Version]:
-    """The versions of one prompt, the last used first."""
+    """The versions of one prompt, the last used first; in two queries."""
     return versions_by_name(window, name=name)[name]
 
 
 def versions_by_name(window: Window, *, name: str | None = None) -> defaultdict[str, list[Version]]:
-    """Versions in the window by the name of their prompt, the last used first."""
-    rows = window.hourly(PromptHour.objects.all())
-    traces = window.own(Trace.objects.filter(is_known=True, started_ms__gte=window.since_ms))
-    if name is not None:
-        rows, traces = rows.filter(prompt_name=name), traces.filter(prompt_name=name)
-    seen = {
-        (row["prompt_name"], row["prompt_version"] or ""): (row["first"], row["last"])
-        for row in traces.exclude(prompt_name=None)
-        .values("prompt_name", "prompt_version")
-        .annotate(first=Min("started_ms"), last=Max("started_ms"))
-    }
-    sums: dict[str, Any] = {amount: Sum(amount) for amount in AMOUNTS}
-    grouped: Any = rows.values("prompt_name", "prompt_version").annotate(**sums).exclude(trace_count=0)
+    """Versions in the window by the name of their prompt, the last used first; in two queries."""
+    rows = rows_by_name(window, name=name)
+    seen = seen_of(window, [row for each in rows.values() for row in each])
     found: defaultdict[str, list[Version]] = defaultdict(list)
+    for each, versions in rows.items():
+        found[each] = versions_from(versions, seen)
+    return found
+
+
+def version_of(window: Window, name: str, version: str) -> Version:
+    """One version of a prompt; zeros when the window has no trace of it. In two queries at most."""
+    rows = rows_by_name(window, name=name, version=version)[name]
+    return next(iter(versions_from(rows, seen_of(window, rows))), Version(version))
+
+
+# --- Sums and bounds ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """The sums of one version in one project."""
+
+    project_id: str
+    name: str
+    version: str
+    amounts: dict[str, int]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.project_id, self.name, self.version
+
+
+Seen = dict[tuple[str, str, str], tuple[int, int]]  # by VersionRow.key: first and last start
+
+
+def rows_by_name(
+    window: Window, *, name: str | None = None, version: str | None = None
+) -> defaultdict[str, list[VersionRow]]:
+    """The sums by project and version, by the name of the prompt. One query."""
+    rows = window.hourly(PromptHour.objects.all())
+    rows = rows if name is None else rows.filter(prompt_name=name)
+    rows = rows if version is None else rows.filter(prompt_version=version)
+    sums: dict[str, Any] = {amount: Sum(amount) for amount in AMOUNTS}
+    grouped: Any = rows.values("project_id", "prompt_name", "prompt_version").annotate(**sums).exclude(trace_count=0)
+    found: defaultdict[str, list[VersionRow]] = defaultdict(list)
     for row in grouped:
-        first, last = seen.get((row["prompt_name"], row["prompt_version"]), (None, None))
         amounts = {amount: row[amount] for amount in AMOUNTS}
-        version = Version(row["prompt_version"], **amounts, first_seen_ms=first, last_seen_ms=last)
-        found[row["prompt_name"]].append(version)
-    for versions in found.values():
-        versions.sort(key=lambda version: (-(version.last_seen_ms or 0), version.version))
+        each = VersionRow(row["project_id"], row["prompt_name"], row["prompt_version"], amounts)
+        found[each.name].append(each)
+    return found
+
+
+def versions_from(rows: Iterable[VersionRow], seen: Seen) -> list[Version]:
+    """The versions of one prompt, each over all its projects, the last used first."""
+    by_version: defaultdict[str, list[VersionRow]] = defaultdict(list)
+    for row in rows:
+        by_version[row.version].append(row)
+    found = []
+    for version, each in by_version.items():
+        sums: dict[str, Any] = {amount: sum(row.amounts[amount] for row in each) for amount in AMOUNTS}
+        times = [time for row in each for time in seen.get(row.key, ())]
+        found.append(
+            Version(version, **sums, first_seen_ms=min(times, default=None), last_seen_ms=max(times, default=None))
+        )
+    return sorted(found, key=lambda version: (-(version.last_seen_ms or 0), version.version))
+
+
+# Each bound is one seek in the index `trace_by_prompt`. A trace without a version is counted under "".
+SEEK = """
+    (SELECT started_ms FROM llmtraces_trace AS trace
+     WHERE trace.project_id = listed.project_id AND trace.prompt_name = listed.name AND {version}
+         AND trace.started_ms >= %s AND trace.started_ms < %s
+     ORDER BY trace.started_ms{order} LIMIT 1)
+"""
+NAMED, UNNAMED = "trace.prompt_version = listed.version", "trace.prompt_version IS NULL AND listed.version = ''"
+SEEKS = [SEEK.format(version=version, order=order) for version in (NAMED, UNNAMED) for order in ("", " DESC")]
+SEEN_AT_ONCE = 5_000  # databases take only so many parameters
+
+
+def seen_of(window: Window, rows: Sequence[VersionRow]) -> Seen:
+    """When the first and the last trace of each version began within the window. One query for 5,000 versions."""
+    found: Seen = {}
+    bounds = [window.since_ms, window.until_ms] * len(SEEKS)
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), SEEN_AT_ONCE):
+            part = rows[start : start + SEEN_AT_ONCE]
+            cursor.execute(
+                f"WITH listed (project_id, name, version) AS (VALUES {', '.join(['(%s, %s, %s)'] * len(part))})"  # noqa: S608
+                f" SELECT project_id, name, version, {', '.join(SEEKS)} FROM listed",
+                [value for row in part for value in row.key] + bounds,
+            )
+            for project_id, name, version, *times in cursor.fetchall():
+                known = [time for time in times if time is not None]
+                if known:
+                    found[project_id, name, version] = min(known), max(known)
     return found

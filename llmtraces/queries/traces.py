@@ -1,13 +1,14 @@
 """Traces as a list and one by one (contract 8.5.5, 8.5.6)."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
-from llmtraces.models import Span, Trace, TraceText
-from llmtraces.queries.window import Window
+from bloop_site.lib.db import Unindexed
+from llmtraces.models import PromptHour, SessionHour, Span, Trace, TraceHour, TraceText
+from llmtraces.queries.window import Row, Window, in_reach
 from projects.access import Reach
 
 # The seven names of contract 8.4, and how the list is ordered under each; unknown ones are `newest`.
@@ -20,6 +21,7 @@ ORDERS = {
     "latency_desc": F("latency_ms").desc(nulls_last=True),
     "tokens_desc": F("total_tokens").desc(),
 }
+BY_COST = ("most_expensive", "cost_desc")
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,26 @@ class TraceFilter:
     sort: str = "newest"
 
 
+LONG_HOURS = 168  # from here on the dearest are looked up by cost: that so few lie within the window is unlikely
+
+
 def trace_list(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
     """The matching traces of the window in a total order."""
-    rows = window.own(Trace.objects.filter(is_known=True, started_ms__gte=window.since_ms))
+    order = ORDERS.get(filters.sort, ORDERS["newest"])
+    # Traces of one millisecond stand as they do in the index that is read: by status its rows ascend.
+    ascends = (filters.sort == "oldest") != (bool(filters.status) and is_one(window.reach))
+    return matching(window, filters).order_by(order, "id" if ascends else "-id")
+
+
+def matching(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
+    """The traces of the window that the filters let through, in no order."""
+    rows = Trace.objects.filter(is_known=True)
+    if filters.session_id or filters.prompt_name:
+        rows = in_reach(window.reach, rows.filter(started_ms__gte=window.since_ms))  # their indexes begin with it
+    elif is_one(window.reach) and filters.sort in BY_COST and window.hours >= LONG_HOURS:
+        rows = window.own(rows.alias(at_ms=Unindexed(F("started_ms"))).filter(at_ms__gte=window.since_ms))
+    else:
+        rows = within(window, rows.filter(started_ms__gte=window.since_ms))
     exact = ("status", "session_id", "user_id", "prompt_name", "prompt_version")
     rows = rows.filter(**{name: getattr(filters, name) for name in exact if getattr(filters, name)})
     if filters.min_cost_micros is not None:
@@ -52,14 +71,60 @@ def trace_list(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
         spans = Span.objects.filter(trace=OuterRef("pk"))
         spans = spans.filter(model=window.model) if window.model else spans
         rows = rows.filter(Exists(spans.filter(provider=window.provider) if window.provider else spans))
-    return rows.order_by(ORDERS.get(filters.sort, ORDERS["newest"]), "-id")
+    return rows
+
+
+def is_one(reach: Reach) -> bool:
+    """Whether one project is asked for, so that the indexes by project are read in their order."""
+    return reach.project_ids is not None and len(reach.project_ids) == 1
+
+
+def narrowed_by(window: Window, filters: TraceFilter) -> set[str]:
+    """The names of the filters that are set, those of the window included."""
+    chosen = {name for name, usual in vars(TraceFilter()).items() if getattr(filters, name) != usual} - {"sort"}
+    return chosen | {name for name in ("model", "provider") if getattr(window, name)}
+
+
+def within(window: Window, rows: QuerySet[Row]) -> QuerySet[Row]:
+    """The rows of the reachable projects. Those of several are read in order of time, which SQLite would not guess."""
+    if window.reach.project_ids is None or is_one(window.reach):
+        return window.own(rows)
+    return rows.alias(of_project=Unindexed(F("project_id"))).filter(of_project__in=window.reach.project_ids)
+
+
+def trace_total(window: Window, filters: TraceFilter, *, at_most: int | None = None) -> int:
+    """How many traces match. One query; read from the rollups, which are exact, where they know the filters.
+
+    at_most: where to stop counting what must be counted row by row.
+    """
+    by = counted_by(window, filters)
+    if by is not None:
+        table, amount, where = by
+        rows = window.own(table.objects.filter(hour_ms__gte=window.since_ms, **where))
+        return rows.aggregate(total=Sum(amount))["total"] or 0
+    rows = matching(window, replace(filters, sort="newest"))
+    return rows.count() if at_most is None else rows.order_by()[:at_most].count()
+
+
+def counted_by(window: Window, filters: TraceFilter) -> tuple[Any, str, dict[str, str]] | None:
+    """The rollup, its column and the condition that count these traces; None when no rollup does."""
+    narrowed = narrowed_by(window, filters)
+    if not narrowed <= {"status", "session_id", "prompt_name", "prompt_version"} or filters.status not in ("", "error"):
+        return None
+    amount = "error_count" if filters.status else "trace_count"
+    narrowed -= {"status"}
+    if not narrowed:
+        return TraceHour, amount, {}
+    if narrowed == {"session_id"}:
+        return SessionHour, amount, {"session_id": filters.session_id}
+    if "session_id" not in narrowed and "prompt_name" in narrowed:
+        return PromptHour, amount, {name: getattr(filters, name) for name in narrowed}
+    return None
 
 
 def find_traces(reach: Reach, trace_id: str) -> list[Trace]:
     """The reachable traces with this id, one a project at most, the newest first."""
-    rows = Trace.objects.filter(trace_id=trace_id, is_known=True)
-    if reach.project_ids is not None:
-        rows = rows.filter(project_id__in=reach.project_ids)
+    rows = in_reach(reach, Trace.objects.filter(trace_id=trace_id, is_known=True))
     return list(rows.order_by("-started_ms", "-id"))
 
 

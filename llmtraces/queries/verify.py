@@ -2,19 +2,21 @@
 
 from collections import defaultdict
 from itertools import islice
+from typing import TypeAlias
 
 from django.apps import apps
 
 from llmtraces.contributions import Key, Rollup, Rollups, SpanFacts
-from llmtraces.models import Trace
+from llmtraces.models import Session, Trace
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
 from llmtraces.tables import TABLES
 
 CHUNK = 500
+Owned: TypeAlias = tuple[int, int, str | None]  # first_ms, last_ms, user_id
 
 
 def differences() -> list[str]:
-    """One line for each rollup row that is not what its traces add up to; empty when all are right.
+    """One line for each rollup row and session that is not what its traces say; empty when all are right.
 
     Reads everything: for checks, not for pages. Traces that come in meanwhile would look like differences, so run it
     within one transaction (PostgreSQL: repeatable read) or on a quiet database.
@@ -28,7 +30,35 @@ def differences() -> list[str]:
             have, want = rows.get(key), wanted.get(key)
             if have != want:
                 found += [f"{table.model} {key}: stored {have}, its traces add up to {want}"]
+    return found + session_differences()
+
+
+def session_differences() -> list[str]:
+    """One line for each session whose row is missing, left over, or not what its traces say."""
+    wanted, stored = expected_sessions(), stored_sessions()
+    return [
+        f"Session {key}: stored {stored.get(key)}, its traces say {wanted.get(key)}"
+        for key in sorted({*wanted, *stored})
+        if stored.get(key) != wanted.get(key)
+    ]
+
+
+def expected_sessions() -> dict[Key, Owned]:
+    """When each session's first and last traces began, and who is the first user named."""
+    found: dict[Key, Owned] = {}
+    rows = Trace.objects.filter(is_known=True).exclude(session_id=None).order_by("started_ms", "pk")
+    columns = rows.values_list("project_id", "session_id", "user_id", "started_ms")
+    for project_id, session_id, user_id, started_ms in columns.iterator(chunk_size=CHUNK):
+        key = project_id, str(session_id)
+        first_ms, _last, owner = found.get(key, (started_ms, started_ms, None))
+        found[key] = (first_ms, started_ms, user_id if owner is None else owner)
     return found
+
+
+def stored_sessions() -> dict[Key, Owned]:
+    """The rows of the table."""
+    rows = Session.objects.values_list("project_id", "session_id", "first_ms", "last_ms", "user_id")
+    return {(project_id, session_id): (first, last, owner) for project_id, session_id, first, last, owner in rows}
 
 
 def expected_rollups() -> Rollups:

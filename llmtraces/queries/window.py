@@ -8,6 +8,7 @@ from django.db.models import Model, QuerySet
 from bloop_site.lib.clock import HOUR_MS, hour_of
 from llmtraces.models import UsageHour
 from projects.access import Reach
+from projects.models import Project
 
 Row = TypeVar("Row", bound=Model)
 
@@ -27,6 +28,11 @@ class Window:
         """The start of the first hour: floored, so that no partial hour is lost (contract 8.4)."""
         return hour_of(self.now_ms - self.hours * HOUR_MS)
 
+    @property
+    def until_ms(self) -> int:
+        """The end of the running hour, where the rollups of the window end."""
+        return hour_of(self.now_ms) + HOUR_MS
+
     def before(self) -> "Window":
         """The window of the same length just before this one."""
         return Window(self.reach, self.hours, self.now_ms - self.hours * HOUR_MS, self.model, self.provider)
@@ -45,6 +51,12 @@ class Window:
         if self.model:
             rows = rows.filter(**{model: self.model})
         return rows.filter(**{provider: self.provider}) if self.provider else rows
+
+
+def in_reach(reach: Reach, rows: QuerySet[Row]) -> QuerySet[Row]:
+    """The rows of the reachable projects, each project asked for: what else is asked is found by project and id."""
+    every = Project.objects.values("pk")
+    return rows.filter(project_id__in=every if reach.project_ids is None else reach.project_ids)
 
 
 def names_in(window: Window) -> list[tuple[str, str]]:

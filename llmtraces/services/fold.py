@@ -21,6 +21,7 @@ from llmtraces.models import PriceOverride
 from llmtraces.pricing import Price, Tokens, price_of
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
 from llmtraces.services.rollups import write_rollups
+from llmtraces.services.sessions import SessionKey, write_sessions
 from projects.models import Project
 
 ENTRIES = Iterable[tuple[str, int, TraceIn | UpdateIn]]
@@ -107,6 +108,7 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
     prices = overrides_of({row.project_id for row in stored})
     change = Rollups.empty()
     rows, new_spans = [], {}
+    sessions: dict[SessionKey, bool] = {}
     for row in stored:
         incoming, before = batch[row.key], spans[row.id]
         change.add(row.project_id, row.facts(), list(before.values()), sign=-1)
@@ -114,6 +116,7 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
         now = {**before, **{each.span.span_id: each.facts for each in priced}}
         after = row.after(incoming)
         change.add(row.project_id, after.facts(), list(now.values()))
+        note_sessions(sessions, row, after)
         rows.append(update_row(after, list(now.values())))
         new_spans[row] = priced
     with connection.cursor() as cursor:
@@ -121,6 +124,15 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
     write_spans(new_spans)
     write_texts({row: batch[row.key] for row in stored})
     write_rollups(change)
+    write_sessions(sessions)
+
+
+def note_sessions(touched: dict[SessionKey, bool], before: StoredTrace, after: StoredTrace) -> None:
+    """Add the sessions a trace was in and is in, and whether it says or said whose they are."""
+    for row in (before, after):
+        if row.session_id is not None:
+            key = row.project_id, row.session_id
+            touched[key] = touched.get(key, False) or before.user_id is not None or after.user_id is not None
 
 
 def find_or_make(batch: dict[TraceKey, Incoming]) -> list[StoredTrace]:
