@@ -88,8 +88,10 @@ def parts_in(raw: dict[str, Any]) -> Iterator[Part]:
     content = raw.get("content", raw.get("parts"))
     is_result = raw["role"] in ("tool", "function")
     for block in content if isinstance(content, list) else [content]:
-        yield part("result", block, str(raw.get("name") or "")) if is_result and isinstance(block, str) else part_of(
-            block
+        yield (
+            part("result", block, str(raw.get("name") or ""))
+            if is_result and isinstance(block, str)
+            else part_of(block)
         )
     if raw.get("refusal"):
         yield part("other", raw["refusal"], "refusal")
