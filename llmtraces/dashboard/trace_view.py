@@ -8,7 +8,7 @@ from llmtraces.queries.trace_page import MAX_SPANS, SpanLine, span_lines
 from llmtraces.spantree import Node, Timeline, timeline_of, tree_of
 
 ROWS = 300  # shown at once; the rest when they are scrolled to
-MAX_INDENT = 12
+MAX_INDENT = 8
 TICKS = 4
 TYPES = {"generation": "llm", "tool": "tool", "retrieval": "search", "custom": "dot"}
 TONES = {"completed": "resolved", "ok": "resolved", "error": "unresolved", "running": "muted"}

@@ -6,7 +6,7 @@ function keysOf(row) {
   const keys = [];
   for (let at = row; at; at = at.parentElement.closest(".tree__branch")) {
     const key = at.querySelector(":scope > .tree__key, :scope > summary > .tree__key");
-    keys.unshift(key ? key.dataset.key : [...at.parentElement.children].indexOf(at));
+    keys.unshift(key ? key.textContent : [...at.parentElement.children].indexOf(at));
   }
   return keys;
 }
