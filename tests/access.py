@@ -47,6 +47,7 @@ from projects.scopes import SCOPES
 from projects.services.projects import create_project
 from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_admin, make_token, make_user, record
+from tests.llmtraces.tracing import make_trace, span_json
 
 SECRET = "OnlyTheShopMayReadThis"
 PEOPLE = (
@@ -341,6 +342,8 @@ def add_traces_of_life(world: World) -> None:
     world.names |= {"issue_id": str(issue_ids[0]), "bulk_id": str(bulk.pk)}
     dead = {"project_id": world.names["shop_id"], "body": b"{}", "items": 1, "reason": SECRET}
     DeadPayload.objects.create(kind="errors", received_ms=now_ms(), buried_ms=now_ms(), **dead)
+    failed = span_json("s1", status="error", error_message=SECRET)
+    make_trace(Project.objects.get(slug="shop"), SECRET, name=SECRET, spans=[failed])
     world.names["shop_map"] = str(put_map(Project.objects.get(slug="shop"), release=SECRET, filename=SECRET).pk)
     registry: dict[Any, Any] = admin.site._registry  # each is a bloop_site.lib.admin one, or so its test says
     for model, model_admin in registry.items():

@@ -137,6 +137,12 @@ LLM_PAGES = (
     ("feedback", "/feedback"),
 )
 
+TRACE_PAGES = (  # without htmx, a part leads to the page
+    ("trace", "", 200),
+    ("trace-tree", "/tree", 302),
+    ("trace-rows", "/rows", 302),
+    ("trace-span", "/span", 302),
+)
 
 TABLE = [
     # --- Open to all
@@ -198,6 +204,11 @@ TABLE = [
     Row("errors:detail", "GET /errors/gone/fp", page(stranger=404)),
     *[Row(f"llm:{name}", f"GET /llm{path}", page(stranger=200)) for name, path in LLM_PAGES],
     *[Row(f"llm:{name}", f"GET /llm{path}?project=shop", page(stranger=404, member=200)) for name, path in LLM_PAGES],
+    *[
+        Row(f"llm:{name}", f"GET /llm/trace/shop{path}?id={SECRET}", page(stranger=404, member=member))
+        for name, path, member in TRACE_PAGES
+    ],
+    Row("llm:span-text", f"GET /llm/trace/shop/text?id={SECRET}&span=s1&part=error", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases", page(stranger=200)),
     Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases?project=gone", page(stranger=404)),

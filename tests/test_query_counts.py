@@ -22,6 +22,8 @@ from projects.services.members import invite_to
 from projects.services.projects import NewProject
 from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_project, make_token, make_user, record, verified_client
+from tests.llmtraces.judging_of import score
+from tests.llmtraces.tracing import make_trace, span_json
 
 FEW, MANY = 3, 30
 
@@ -48,6 +50,13 @@ PAGES = {  # the most queries each may take, session and frame included
     "/releases/shop?name=1.4.0": 23,
     "/releases/shop?name=1.4.0&tab=all&hours=720": 23,
     "/releases/shop?name=2.1&tab=resolved": 23,
+}
+TRACES = {  # likewise; with traces of as many spans, scores and errors
+    "/llm/traces": 11,
+    "/llm/traces?project=shop&model=gpt-4o&status=completed&sort=slowest": 12,
+    "/llm/trace/shop?id=t000": 18,
+    "/llm/trace/shop?id=t000&span=s1": 18,
+    "/llm/trace/shop/text?id=t000&span=s1&part=input": 8,
 }
 API = {  # the token is two of them: found, and its use noted
     "/v1/errors": 4,
@@ -160,6 +169,28 @@ def test_a_page_asks_as_often_for_30_rows_as_for_3(path: str, admin_client: Clie
 
     assert len(more) == len(fewer), difference(fewer, more)
     assert len(more) <= PAGES[path], difference(fewer, more)
+
+
+def fill_traces(shop: NewProject, count: int) -> None:
+    """`count` traces; the first has as many spans, scores and errors that name it."""
+    spans = [span_json(f"s{number}", f"s{number - 1}", model=f"gpt-{number}", input="x") for number in range(count)]
+    make_trace(shop.project, "t000", spans=spans)
+    for number in range(1, count):
+        make_trace(shop.project, f"t{number:03}", session_id=f"c{number}", spans=[span_json("a"), span_json("b", "a")])
+        score(shop.project, "t000", 0.5, name=f"score-{number}")
+    record(shop.project, *(event_json(fingerprint=f"fp{number}", trace_id="t000") for number in range(count)))
+
+
+@pytest.mark.parametrize("path", TRACES)
+def test_a_page_of_traces_asks_as_often_for_30_rows_as_for_3(path: str, admin_client: Client, shop: NewProject):
+    fill_traces(shop, FEW)
+    fewer = queries_of(admin_client, path)
+    fill_traces(shop, MANY)
+
+    more = queries_of(admin_client, path)
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= TRACES[path], difference(fewer, more)
 
 
 @pytest.mark.parametrize("path", SETTINGS)
