@@ -48,6 +48,7 @@ from projects.scopes import SCOPES
 from projects.services.projects import create_project
 from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_admin, make_token, make_user, record
+from tests.llmtraces import tracing
 from tests.llmtraces.judging_of import make_trace, score, thumb
 from tests.llmtraces.made import make_traces
 
@@ -361,6 +362,8 @@ def add_traces_of_life(world: World) -> None:
     world.names |= {"issue_id": str(issue_ids[0]), "bulk_id": str(bulk.pk)}
     dead = {"project_id": world.names["shop_id"], "body": b"{}", "items": 1, "reason": SECRET}
     DeadPayload.objects.create(kind="errors", received_ms=now_ms(), buried_ms=now_ms(), **dead)
+    failed = tracing.span_json("s1", status="error", error_message=SECRET)
+    tracing.make_trace(Project.objects.get(slug="shop"), SECRET, name=SECRET, spans=[failed])
     world.names["shop_map"] = str(put_map(Project.objects.get(slug="shop"), release=SECRET, filename=SECRET).pk)
     prices = {"provider": "", "input_picos": 1, "output_picos": 1, "updated_ms": 1}
     PriceOverride.objects.create(project_id=world.names["shop_id"], model="shops", **prices)

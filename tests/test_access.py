@@ -146,6 +146,13 @@ LLM_PAGES = (
     ("feedback", "/feedback"),
 )
 
+TRACE_PAGES = (  # without htmx, a part leads to the page
+    ("trace", "", 200),
+    ("trace-tree", "/tree", 302),
+    ("trace-rows", "/rows", 302),
+    ("trace-span", "/span", 302),
+)
+
 
 def judging(method: str, of: str, expected: dict[str, int], body: Any = None, name: str = "") -> Row:
     """Scores or feedback of the shop's trace, read or written; a project is named, for admins reach several."""
@@ -296,6 +303,11 @@ TABLE = [
     Row("llm:save-view", "POST /llm/views", page(stranger=404, member=422), form={"project": "shop"}),
     Row("llm:delete-view", "POST /llm/views/delete", page(stranger=404), form={"project": "shop", "id": "0"}),
     *LLM_SETTINGS,
+    *[
+        Row(f"llm:{name}", f"GET /llm/trace/shop{path}?id={SECRET}", page(stranger=404, member=member))
+        for name, path, member in TRACE_PAGES
+    ],
+    Row("llm:span-text", f"GET /llm/trace/shop/text?id={SECRET}&span=s1&part=error", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases", page(stranger=200)),
     Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases?project=gone", page(stranger=404)),

@@ -25,6 +25,7 @@ from projects.services.members import invite_to
 from projects.services.projects import NewProject
 from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_project, make_token, make_user, record, verified_client
+from tests.llmtraces import tracing
 from tests.llmtraces.judging_of import make_trace, score, thumb
 from tests.llmtraces.made import make_traces, span_of, trace_of
 
@@ -60,6 +61,13 @@ PAGES = {  # the most queries each may take, session and frame included
     "/llm/usage?hours=24&project=shop&show=cost": 18,
     "/llm/latency?hours=168&project=shop": 18,
     "/llm/models?hours=24&project=shop": 18,
+}
+TRACES = {  # likewise; with traces of as many spans, scores and errors
+    "/llm/traces": 11,
+    "/llm/traces?project=shop&model=gpt-4o&status=completed&sort=slowest": 12,
+    "/llm/trace/shop?id=t000": 18,
+    "/llm/trace/shop?id=t000&span=s1": 18,
+    "/llm/trace/shop/text?id=t000&span=s1&part=input": 8,
 }
 API = {  # the token is two of them: found, and its use noted
     "/v1/errors": 4,
@@ -117,7 +125,7 @@ def fill(shop: NewProject, count: int) -> None:
         Issue.objects.filter(pk=merged.pk).update(merged_into=issue)
 
 
-def fill_traces(shop: NewProject, count: int) -> None:
+def fill_models(shop: NewProject, count: int) -> None:
     """`count` traces of the last hour, each with a model of its own, and as many saved views."""
     now = now_ms()
     for number in range(count):
@@ -191,16 +199,45 @@ def difference(fewer: list[str], more: list[str]) -> str:
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_asks_as_often_for_30_rows_as_for_3(path: str, admin_client: Client, shop: NewProject):
     fill(shop, FEW)
-    fill_traces(shop, FEW)
+    fill_models(shop, FEW)
     fewer = queries_of(admin_client, path)
     Issue.objects.all().delete()
     fill(shop, MANY)
-    fill_traces(shop, MANY)
+    fill_models(shop, MANY)
 
     more = queries_of(admin_client, path)
 
     assert len(more) == len(fewer), difference(fewer, more)
     assert len(more) <= PAGES[path], difference(fewer, more)
+
+
+def fill_spans(shop: NewProject, count: int) -> None:
+    """`count` traces; the first has as many spans, scores and errors that name it."""
+    spans = [
+        tracing.span_json(f"s{number}", f"s{number - 1}", model=f"gpt-{number}", input="x") for number in range(count)
+    ]
+    tracing.make_trace(shop.project, "t000", spans=spans)
+    for number in range(1, count):
+        tracing.make_trace(
+            shop.project,
+            f"t{number:03}",
+            session_id=f"c{number}",
+            spans=[tracing.span_json("a"), tracing.span_json("b", "a")],
+        )
+        score(shop.project, "t000", 0.5, name=f"score-{number}")
+    record(shop.project, *(event_json(fingerprint=f"fp{number}", trace_id="t000") for number in range(count)))
+
+
+@pytest.mark.parametrize("path", TRACES)
+def test_a_page_of_traces_asks_as_often_for_30_rows_as_for_3(path: str, admin_client: Client, shop: NewProject):
+    fill_spans(shop, FEW)
+    fewer = queries_of(admin_client, path)
+    fill_spans(shop, MANY)
+
+    more = queries_of(admin_client, path)
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= TRACES[path], difference(fewer, more)
 
 
 @pytest.mark.parametrize("path", SETTINGS)
@@ -412,7 +449,7 @@ TRACE_READS = {  # as above: pages with session and frame, answers with the toke
 }
 
 
-def fill_traces(shop: NewProject, count: int) -> None:
+def fill_reads(shop: NewProject, count: int) -> None:
     """`count` traces of one session, prompts, versions and sessions of their own, and spans of one trace."""
     for number in range(count):
         at = now_ms() - number * HOUR_MS // 2
@@ -437,9 +474,9 @@ def test_traces_and_sessions_ask_as_often_for_30_rows_as_for_3(path: str, admin_
     if path.startswith("/v1"):
         client = Client(headers={"Authorization": f"Bearer {make_token(shop.project, scopes=SCOPES).secret}"})
         client.get("/v1/trends")  # the token's use is noted once a minute
-    fill_traces(shop, FEW)
+    fill_reads(shop, FEW)
     fewer = queries_of(client, path)
-    fill_traces(shop, MANY)
+    fill_reads(shop, MANY)
 
     more = queries_of(client, path)
 
