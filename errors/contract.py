@@ -19,6 +19,8 @@ SOURCE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 MAX_DEPTH = 64
 MAX_KEY_CHARACTERS = 64
 MAX_FINGERPRINT_BYTES = 256
+MAX_TRACE_BYTES = 128  # as a trace's own id (contract 8.1.1)
+TRACE_NAMES = ("llm_trace_id", "trace_id")
 
 # Bytes of the fields that have no setting; what is longer is cut like a message (L7).
 CAPS = {
@@ -80,6 +82,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     user_id_hash: str | None
     device_id_hash: str | None
     metadata: str | None
+    trace_id: str | None = None  # of the LLM trace it names; bodies written before it was have none
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -149,6 +152,7 @@ def parse_event(raw: Any, *, limits: Limits, grouping: str, now_ms: int, default
         user_id_hash=capped(raw, "user_id_hash"),
         device_id_hash=capped(raw, "device_id_hash"),
         metadata=metadata,
+        trace_id=trace_id_in(raw),
     )
 
 
@@ -259,6 +263,17 @@ def unwrapped(value: Any) -> Any:
         except EventInvalid:
             return value
     return value
+
+
+def trace_id_in(raw: dict[str, Any]) -> str | None:
+    """The LLM trace that the event or its metadata names (design.md); what cannot be a trace's id names none."""
+    metadata = unwrapped(raw.get("metadata"))
+    for place in (raw, metadata if type(metadata) is dict else {}):
+        for name in TRACE_NAMES:
+            value = place.get(name)
+            if type(value) is str and value and len(value.encode()) <= MAX_TRACE_BYTES:
+                return value.replace("\x00", "\ufffd")
+    return None
 
 
 def compact(value: Any) -> bytes | None:

@@ -7,7 +7,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from bloop_site.lib import clock, linked
+from bloop_site.lib import clock, figures, linked
 
 register = template.Library()
 
@@ -57,6 +57,8 @@ ICONS = {
     "search": '<circle cx="7" cy="7" r="4.5"/><path d="m10.5 10.5 3.25 3.25"/>',
     "settings": '<path d="M2 5h5M11 5h3M2 11h2M8 11h6"/><circle cx="9" cy="5" r="2"/><circle cx="6" cy="11" r="2"/>',
     "sign-out": '<path d="M6.5 2.5h-4v11h4M6.5 8h7.25M11 5.25 13.75 8 11 10.75"/>',
+    "tool": '<path d="M9.75 2.6a3.6 3.6 0 0 0-4.2 4.9L2.5 10.55a1.6 1.6 0 0 0 2.95 2.95L8.5 10.45a3.6 3.6 0 0 0 4.9-4.2'
+    'l-2.15 2.1-2.3-.6-.6-2.3Z"/>',
     "theme": '<circle cx="8" cy="8" r="5.75"/><path class="icon__fill" d="M8 2.25a5.75 5.75 0 0 1 0 11.5Z"/>',
     "unresolved": '<circle cx="8" cy="8" r="5.75"/><circle class="icon__fill" cx="8" cy="8" r="2"/>',
     "up": '<path d="M8 13V3M4 7l4-4 4 4"/>',
@@ -141,13 +143,10 @@ def percent(share: float | None) -> str:
     return f"{share * 100:.0f}{NO_BREAK_SPACE}%"
 
 
-@register.simple_tag
-def count(value: int) -> SafeString:
-    """A number short for the eye; the exact one on hover and for the ear."""
-    exact = thousands(value)
-    short = short_number(value)
-    if short == exact:
-        return format_html('<data class="number" value="{}">{}</data>', value, exact)
+def short_and_exact(value: float | None, short: str, exact: str) -> SafeString:
+    """A figure short for the eye; the exact one on hover and for the ear."""
+    if value is None or short == exact:
+        return format_html('<data class="number" value="{}">{}</data>', "" if value is None else value, exact)
     return format_html(
         '<data class="number" value="{}" title="{}"><span aria-hidden="true">{}</span>'
         '<span class="sr-only">{}</span></data>',
@@ -156,6 +155,28 @@ def count(value: int) -> SafeString:
         short,
         exact,
     )
+
+
+@register.simple_tag
+def count(value: int) -> SafeString:
+    """A number: "12.4 K"."""
+    return short_and_exact(value, short_number(value), thousands(value))
+
+
+register.filter("money", figures.money)
+register.filter("duration", figures.duration)
+
+
+@register.simple_tag
+def spend(micros: float | None) -> SafeString:
+    """Microdollars: "$3.1 K"."""
+    return short_and_exact(micros, figures.money(micros), figures.exact_money(micros))
+
+
+@register.simple_tag
+def took(ms: float | None) -> SafeString:
+    """A duration in milliseconds: "1.2 s"."""
+    return short_and_exact(ms, figures.duration(ms), figures.exact_duration(ms))
 
 
 @register.simple_tag

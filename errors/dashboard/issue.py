@@ -26,6 +26,7 @@ from errors.models import Event, Issue
 from errors.queries import aggregates, groups, issues, trends, work
 from errors.queries.aggregates import AggregateRow
 from errors.sharing import curl, markdown
+from projects import crosslinks
 
 View = Callable[..., HttpResponse]
 MAX_NAMES = 50
@@ -76,6 +77,7 @@ def detail_response(request: PageRequest, issue: Issue, *, status: int = 200, **
         **trend_context(request, issue_ids),
         **events,
         **stack_context(issue, events["sample"]),
+        "trace_url": trace_url_of(events["sample"]),
         "copies": copies(issue, places, events["sample"]),
     }
     return render(request, "errors/issue_detail.html", context, status=status)
@@ -107,6 +109,14 @@ def stack_context(issue: Issue, event: Event | None) -> dict[str, Any]:
     stack = stack_of(event)
     hint = map_hint(issue.project, release=event.release, stack=event.stack, is_mapped=stack.is_mapped)
     return {"stack": stack, "map_hint": hint}
+
+
+def trace_url_of(event: Event | None) -> str | None:
+    """The page of the LLM trace that the event names, if that trace is there."""
+    if event is None or not event.trace_id:
+        return None
+    known = crosslinks.trace_urls(project_id=event.project_id, trace_ids=[event.trace_id])
+    return known.get(event.trace_id)
 
 
 def trend_context(request: PageRequest, issue_ids: list[int]) -> dict[str, Any]:

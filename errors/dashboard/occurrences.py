@@ -9,10 +9,10 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.http import PageRequest
+from bloop_site.lib.json_view import indented, tree_of
 from bloop_site.lib.links import with_query
 from errors.dashboard.finding import issue_or_404, number_in
 from errors.dashboard.issue_forms import EventFilterForm
-from errors.json_view import indented, tree_of
 from errors.queries import aggregates, groups, occurrences
 from errors.queries.aggregates import AggregateRow
 from errors.queries.occurrences import Cursor

@@ -118,6 +118,7 @@ class Event(models.Model):
     user_id_hash = models.TextField(null=True)
     device_id_hash = models.TextField(null=True)
     metadata = models.TextField(null=True)
+    trace_id = models.TextField(null=True)  # of the LLM trace it names
 
     class Meta:
         constraints = (
@@ -130,6 +131,9 @@ class Event(models.Model):
             models.Index(fields=["issue", "id"], name="event_of_issue"),  # samples: newest by arrival
             models.Index(F("issue"), F("timestamp_ms").desc(), name="event_by_time"),  # occurrences (contract 4.4)
             models.Index(fields=["project", "received_ms"], name="event_by_age"),  # retention
+            models.Index(
+                fields=["project", "trace_id", "id"], name="event_of_trace", condition=Q(trace_id__isnull=False)
+            ),
         )
 
     def __str__(self) -> str:

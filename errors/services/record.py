@@ -84,8 +84,9 @@ UPSERT_MINUTES = """
 INSERT_EVENTS = f"""
     INSERT INTO errors_event (
         issue_id, project_id, received_ms, event_id, timestamp_ms, source, environment, release, error_type, message,
-        stack, route, screen, app_version, build_number, http_status, request_id, user_id_hash, device_id_hash, metadata
-    ) VALUES ({", ".join(["%s"] * 20)})
+        stack, route, screen, app_version, build_number, http_status, request_id, user_id_hash, device_id_hash,
+        metadata, trace_id
+    ) VALUES ({", ".join(["%s"] * 21)})
 """  # noqa: S608  no value of anyone's in it
 EVENT_FIELDS = attrgetter(
     "event_id",
@@ -105,6 +106,7 @@ EVENT_FIELDS = attrgetter(
     "user_id_hash",
     "device_id_hash",
     "metadata",
+    "trace_id",
 )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors.json_view import MAX_INDENT, MAX_LEAF, MAX_LEVELS, MAX_ROWS, TreeRow, indented, tree_of
+from bloop_site.lib.json_view import MAX_INDENT, MAX_LEAF, MAX_LEVELS, MAX_ROWS, TreeRow, indented, tree_of
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
