@@ -1,19 +1,11 @@
 """Where in a text the words of a search stand. Pure; the words are those of errors.search_words."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
+from bloop_site.lib.highlights import Piece, Span, apart, excerpt_of, in_pieces
 from errors.search_words import MAX_CHARACTERS, PART, RUN, UNSPACED, normal, pieces
 
-FAR = 60  # characters: a first hit later than this is brought to the front
-BEFORE = 24
-
-
-class Piece(NamedTuple):
-    """A piece of a text, and whether it is what was searched for."""
-
-    text: str
-    hit: bool
+__all__ = ["Piece", "excerpt", "marked"]
 
 
 def marked(text: str, words: Sequence[str]) -> tuple[Piece, ...]:
@@ -22,41 +14,22 @@ def marked(text: str, words: Sequence[str]) -> tuple[Piece, ...]:
     words: as `search_words.query_words` gives them.
     """
     text = normal(text)
-    found, at = [], 0
-    for start, end in spans(text, words):
-        found += [Piece(text[at:start], hit=False), Piece(text[start:end], hit=True)]
-        at = end
-    return tuple(piece for piece in (*found, Piece(text[at:], hit=False)) if piece.text)
+    return in_pieces(text, spans(text, words))
 
 
 def excerpt(text: str, words: Sequence[str], *, length: int) -> tuple[Piece, ...]:
     """`marked`, at most `length` characters from the beginning on, or from shortly before a hit that is far in."""
-    text = normal(text)
-    first = next(iter(spans(text, words)), None)
-    if first is None or first[0] <= FAR:
-        return marked(cut(text, length), words)
-    lead = text[first[0] - BEFORE : first[0]]
-    start = first[0] - len(lead.partition(" ")[2] or lead)  # at the beginning of a word, if there is one
-    return (Piece("… ", hit=False), *marked(cut(text[start:], length), words))
+    return excerpt_of(normal(text), lambda part: spans(part, words), length=length)
 
 
-def cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def spans(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
+def spans(text: str, words: Sequence[str]) -> list[Span]:
     """From where to where, in order and apart from each other."""
-    found: list[tuple[int, int]] = []
+    found: list[Span] = []
     for start, piece in sorted(placed(text)):
         wanted = max((len(word) for word in words if piece.lower().startswith(word)), default=0)
-        end = start + min(wanted, len(piece))
-        if not wanted:
-            continue
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((start, end))
-    return found
+        if wanted:
+            found.append((start, start + min(wanted, len(piece))))
+    return apart(found)
 
 
 def placed(text: str) -> Iterator[tuple[int, str]]:

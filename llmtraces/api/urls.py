@@ -3,7 +3,7 @@
 from django.urls import path
 
 from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
-from llmtraces.api import ingest, judgements, pricing, prompts, rag, sessions, settings, traces, usage
+from llmtraces.api import ingest, judgements, pricing, prompts, rag, search, sessions, settings, traces, usage
 
 urlpatterns = [
     # What is said of a trace, before the traces whose ids could end like these
@@ -27,6 +27,7 @@ urlpatterns = [
     path("v1/llm/prompts/<text:name>/compare", prompts.PromptCompareView.as_view(), name="api-llm-prompt-compare"),
     path("v1/llm/sessions", sessions.SessionListView.as_view(), name="api-llm-sessions"),
     path("v1/llm/sessions/<text:session_id>", sessions.SessionDetailView.as_view(), name="api-llm-session"),
+    path("v1/llm/search", search.SearchView.as_view(), name="api-llm-search"),
     path("v1/llm/errors", traces.TraceErrorsView.as_view(), name="api-llm-errors"),
     path("v1/llm/traces", traces.TraceListView.as_view(), name="api-llm-traces"),
     # Last: an id may end as another route does.
