@@ -44,6 +44,12 @@ class Action(TextChoices):
     PURGE_STARTED = "purge_started", "Purged what is too old"
     DEAD_LETTERS_RETRIED = "dead_letters_retried", "Retried dead letters"
     DEAD_LETTERS_DISCARDED = "dead_letters_discarded", "Discarded dead letters"
+    LLM_POLICY_CHANGED = "llm_policy_changed", "Changed what is kept of LLM traces"
+    LLM_MASKING_CHANGED = "llm_masking_changed", "Changed what is masked in LLM traces"
+    LLM_BUDGET_CHANGED = "llm_budget_changed", "Changed an LLM budget"
+    PRICE_SET = "price_set", "Set the price of a model"
+    PRICE_REMOVED = "price_removed", "Removed the price of a model"
+    COSTS_RECALCULATED = "costs_recalculated", "Priced LLM traces anew"
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,11 @@ app.conf.update(
             "schedule": 60,
             "options": {"queue": "bloop", "expires": 60},
         },
+        "continue-recalculations": {
+            "task": "llmtraces.tasks.continue_recalculations",
+            "schedule": 60,
+            "options": {"queue": "bloop", "expires": 60},
+        },
         "end-mutes": {
             "task": "errors.tasks.end_mutes",
             "schedule": 60,

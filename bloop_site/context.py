@@ -80,6 +80,7 @@ class Frame:
     project_name: str
     health: Any
     username: str
+    has_llm: bool
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -107,6 +108,7 @@ def frame_of(request: HttpRequest, user: User) -> Frame:
         project_name=next((item.name for item in projects if item.active), "All projects"),
         health={"ok": health.is_ok and not health.dead, "words": health.words},
         username=user.username,
+        has_llm=settings.BLOOP.llm_tracing.enabled,
     )
 
 

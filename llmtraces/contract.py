@@ -12,6 +12,7 @@ import msgspec
 import xxhash
 
 from bloop_site.lib.wire import Unreadable, cut, is_deeper, milliseconds_of, number_in
+from llmtraces.masking import Masking
 
 MAX_ID_BYTES = 128
 MAX_NAME_BYTES = 512
@@ -76,10 +77,14 @@ class TraceInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds for a request: the content policy ("none", "metadata_only", "full"), the most spans of a trace."""
+    """What holds for a request: the content policy ("none", "metadata_only", "full"), the most spans of a trace.
+
+    masking: what is replaced in texts that are kept; None: nothing.
+    """
 
     policy: str
     max_spans: int
+    masking: Masking | None = None
 
     @property
     def keeps_texts(self) -> bool:
@@ -217,7 +222,7 @@ def parse_span(raw: Any, *, trace_id: str, trace_started_ms: int, rules: Rules, 
         latency_ms=latency_ms,
         ttft_ms=None if ttft is None else count_of(raw, "time_to_first_token_ms"),
         status=label(raw, "status") or "ok",
-        error_message=as_text(raw.get("error_message"), limit=MAX_ERROR_BYTES),
+        error_message=error_of(raw, rules),
         input_tokens=count_of(raw, "input_tokens"),
         output_tokens=count_of(raw, "output_tokens"),
         cached_tokens=first_count(raw, CACHED),
@@ -280,7 +285,23 @@ def label(raw: Mapping[str, Any], name: str) -> str | None:
 
 def text_of(raw: Mapping[str, Any], name: str, rules: Rules) -> str | None:
     """An input or output, whole, if the policy keeps texts."""
-    return as_text(raw.get(name), limit=None) if rules.keeps_texts else None
+    if not rules.keeps_texts:
+        return None
+    value = raw.get(name)
+    if not rules.masking:
+        return as_text(value, limit=None)
+    if type(value) is dict or type(value) is list:
+        return as_text(rules.masking.value(value), limit=None)
+    text = as_text(value, limit=None)
+    return text and rules.masking.text(text)
+
+
+def error_of(raw: Mapping[str, Any], rules: Rules) -> str | None:
+    """A span's error message: kept under every policy (8.1.2), masked first."""
+    text = as_text(raw.get("error_message"), limit=None)
+    if text and rules.masking:
+        text = rules.masking.text(text)
+    return text and cut(text, MAX_ERROR_BYTES)
 
 
 def metadata_of(raw: dict[str, Any], rules: Rules, *, known: frozenset[str]) -> str | None:
@@ -295,6 +316,8 @@ def metadata_of(raw: dict[str, Any], rules: Rules, *, known: frozenset[str]) -> 
         return None
     if is_deeper(value, MAX_DEPTH):
         raise TraceInvalid(f"metadata is nested deeper than {MAX_DEPTH} levels")
+    if rules.masking:
+        value = rules.masking.value(value)
     return json_text(value).replace("\\u0000", "\\ufffd")
 
 

@@ -125,3 +125,11 @@ def picos(column: Any, start: int) -> int | None:
         if tier.start <= start:
             dollars = tier.price
     return None if dollars is None else int(Decimal(dollars) * PICOS)
+
+
+@lru_cache(maxsize=1)
+def table_size() -> int:
+    """How many models the table lists."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415  as above
+
+    return sum(len(provider.models) for provider in get_snapshot().providers)

@@ -7,7 +7,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from bloop_site.lib import clock, linked
+from bloop_site.lib import clock, figures, linked
 
 register = template.Library()
 
@@ -141,13 +141,10 @@ def percent(share: float | None) -> str:
     return f"{share * 100:.0f}{NO_BREAK_SPACE}%"
 
 
-@register.simple_tag
-def count(value: int) -> SafeString:
-    """A number short for the eye; the exact one on hover and for the ear."""
-    exact = thousands(value)
-    short = short_number(value)
-    if short == exact:
-        return format_html('<data class="number" value="{}">{}</data>', value, exact)
+def short_and_exact(value: float | None, short: str, exact: str) -> SafeString:
+    """A figure short for the eye; the exact one on hover and for the ear."""
+    if value is None or short == exact:
+        return format_html('<data class="number" value="{}">{}</data>', "" if value is None else value, exact)
     return format_html(
         '<data class="number" value="{}" title="{}"><span aria-hidden="true">{}</span>'
         '<span class="sr-only">{}</span></data>',
@@ -156,6 +153,28 @@ def count(value: int) -> SafeString:
         short,
         exact,
     )
+
+
+@register.simple_tag
+def count(value: int) -> SafeString:
+    """A number: "12.4 K"."""
+    return short_and_exact(value, short_number(value), thousands(value))
+
+
+register.filter("money", figures.money)
+register.filter("duration", figures.duration)
+
+
+@register.simple_tag
+def spend(micros: float | None) -> SafeString:
+    """Microdollars: "$3.1 K"."""
+    return short_and_exact(micros, figures.money(micros), figures.exact_money(micros))
+
+
+@register.simple_tag
+def took(ms: float | None) -> SafeString:
+    """A duration in milliseconds: "1.2 s"."""
+    return short_and_exact(ms, figures.duration(ms), figures.exact_duration(ms))
 
 
 @register.simple_tag

@@ -24,8 +24,9 @@ from llmtraces.contract import (
     parse_trace,
     parse_update,
 )
+from llmtraces.masking import Masking
 from llmtraces.queries.known import is_known
-from llmtraces.queries.settings import policy_of
+from llmtraces.queries.settings import decided_by
 
 log = logger("llmtraces.ingest")
 MAX_KEY_CHARACTERS = 64
@@ -45,8 +46,13 @@ class TracesIngestView(SignedView):
             raise ApiError("not found", status=404)
 
     def rules(self, sender: Sender) -> Rules:
-        """The policy of this moment, and the limits."""
-        return Rules(policy=policy_of(sender.project_id), max_spans=settings.BLOOP.llm_tracing.max_spans_per_trace)
+        """The policy and the masking of this moment, in one query, and the limits."""
+        decided = decided_by(sender.project_id)
+        return Rules(
+            policy=decided.policy,
+            max_spans=settings.BLOOP.llm_tracing.max_spans_per_trace,
+            masking=Masking(decided.mask_kinds, decided.mask_expressions),
+        )
 
     def decoded(self, body: bytes) -> Any:
         """The JSON of the body. Raises ApiError 400."""

@@ -5,7 +5,6 @@ the difference between what it contributed before and what it contributes now (l
 again, growing it, and updating it count once.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,12 @@ from django.db import connection
 
 from bloop_site.lib.db import insert_rows
 from ingest.registry import Payload
-from llmtraces.contract import SpanIn, TraceIn, UpdateIn, decode_entries, encode_entries
+from llmtraces.contract import MAX_MICROS, SpanIn, TraceIn, UpdateIn, decode_entries, encode_entries
 from llmtraces.contributions import Rollups, SpanFacts, totals_of
 from llmtraces.incoming import Incoming, TraceKey, gathered, span_facts
-from llmtraces.models import PriceOverride
 from llmtraces.pricing import Price, Tokens, price_of
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
+from llmtraces.queries.prices import overrides_of
 from llmtraces.services.rollups import write_rollups
 from projects.models import Project
 
@@ -146,29 +145,25 @@ def started_of(incoming: Incoming) -> int:
     return incoming.trace.started_ms if incoming.trace else incoming.received_ms
 
 
-def overrides_of(project_ids: set[str]) -> defaultdict[str | None, dict[str, Price]]:
-    """Price overrides by project (None: of all) and model."""
-    found: defaultdict[str | None, dict[str, Price]] = defaultdict(dict)
-    rows = PriceOverride.objects.filter(project_id__in=project_ids) | PriceOverride.objects.filter(project=None)
-    for row in rows:
-        price = Price(row.input_picos, row.output_picos, provider=row.provider, source="override")
-        found[row.project_id][row.model] = price
-    return found
-
-
 def priced_span(span: SpanIn, own: dict[str, Price], general: dict[str, Price]) -> PricedSpan:
     """The span with its cost: the client's, else by our prices (contract 8.3)."""
     if span.cost_micros is not None:
         return PricedSpan(span, span_facts(span, cost_micros=span.cost_micros, cost_source="client"), "client")
     if not span.model or not (span.input_tokens or span.output_tokens):
         return PricedSpan(span, span_facts(span, cost_micros=0, cost_source=""), "")
-    price = price_of(span.model, span.provider, at_ms=span.started_ms, own=own, general=general)
-    if price is None:
-        return PricedSpan(span, span_facts(span, cost_micros=0, cost_source="unknown"), "unknown")
     tokens = Tokens(
         span.input_tokens, span.output_tokens, span.cached_tokens, span.cache_write_tokens, span.reasoning_tokens
     )
-    return PricedSpan(span, span_facts(span, cost_micros=price.cost_micros(tokens), cost_source="price"), "price")
+    cost, source = our_price(span.model, span.provider, tokens, at_ms=span.started_ms, own=own, general=general)
+    return PricedSpan(span, span_facts(span, cost_micros=cost, cost_source=source), source)
+
+
+def our_price(
+    model: str, provider: str, tokens: Tokens, *, at_ms: int, own: dict[str, Price], general: dict[str, Price]
+) -> tuple[int, str]:
+    """What we say the tokens cost, and the cost_source: 0 and "unknown" when nobody knows the model."""
+    price = price_of(model, provider, at_ms=at_ms, own=own, general=general)
+    return (0, "unknown") if price is None else (min(price.cost_micros(tokens), MAX_MICROS), "price")
 
 
 def update_row(row: StoredTrace, spans: Sequence[SpanFacts]) -> tuple[Any, ...]:
