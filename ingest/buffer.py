@@ -7,7 +7,7 @@ folds it, so it is counted once whatever dies in between.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Sum
 
-from bloop_site.lib.db import MAX_PARAMETERS, skip_locked
+from bloop_site.lib.db import MAX_PARAMETERS, HoldsBytes, skip_locked
 from bloop_site.lib.log import logger
 from bloop_site.lib.turn import write_turn
 from ingest.models import BufferedPayload, DeadPayload
@@ -214,10 +214,14 @@ def waiting_items() -> int:
     return BufferedPayload.objects.aggregate(total=Sum("items"))["total"] or 0
 
 
-def waiting_bodies(*, kind: str, project_id: str, limit: int) -> list[bytes]:
-    """What waits of a project, the newest first, at most `limit` payloads: for who must know before it is folded."""
-    rows = BufferedPayload.objects.filter(kind=kind, project_id=project_id).order_by("-id")
-    return [bytes(body) for body in rows.values_list("body", flat=True)[:limit]]
+def waiting_bodies(*, kind: str, project_ids: Collection[str], holding: bytes) -> Iterator[tuple[str, bytes]]:
+    """What waits of some projects and has these bytes in it, as (project id, body), the newest first.
+
+    For who must know before it is folded. The database looks for the bytes, so that only a few bodies come.
+    """
+    rows = BufferedPayload.objects.filter(HoldsBytes("body", holding), kind=kind, project_id__in=project_ids)
+    for project_id, body in rows.order_by("-id").values_list("project_id", "body").iterator(chunk_size=8):
+        yield project_id, bytes(body)
 
 
 def oldest_received_ms() -> int | None:

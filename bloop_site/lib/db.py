@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.models import BooleanField, F, Func, Model, QuerySet
+from django.db.models import BinaryField, BooleanField, F, Func, Model, QuerySet, Value
 from django.db.models.functions import Substr
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -92,6 +92,22 @@ class Beginning(Substr):
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
         column, parameters = compiler.compile(self.source_expressions[0])
         return f"SUBSTR({column}, 1, {int(self.length)})", parameters
+
+
+class HoldsBytes(Func):
+    """Whether a column of bytes has `part` somewhere in it."""
+
+    template = "POSITION(%(expressions)s) > 0"
+    arg_joiner = " IN "
+    output_field = BooleanField()
+
+    def __init__(self, column: str, part: bytes) -> None:
+        super().__init__(Value(part, output_field=BinaryField()), F(column))
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
+        part, column = self.source_expressions
+        found, found_in = compiler.compile(part), compiler.compile(column)
+        return f"INSTR({found_in[0]}, {found[0]}) > 0", (*found_in[1], *found[1])
 
 
 class IdAmong(Func):
