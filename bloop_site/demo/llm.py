@@ -7,17 +7,21 @@ from typing import Any
 
 from django.conf import settings
 
+from accounts.audit import COMMAND_LINE
 from bloop_site.demo.llm_catalogue import QUALITIES, TALKS, THUMBS, UNREADABLE
 from bloop_site.demo.llm_draw import giant, index_products, invoice, support, triage, version_at
 from bloop_site.demo.model import API, WEB
 from bloop_site.demo.shape import poisson, rhythm
-from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, hour_of
+from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, from_ms, hour_of
 from ingest import buffer
 from ingest.flush import flush_all
 from llmtraces.contract import Entry, Rules, encode_entries, parse_trace
-from llmtraces.models import Feedback, LlmSettings, Policy, Score, Trace
+from llmtraces.judging import FeedbackIn, ScoreIn
+from llmtraces.services.judgements import put_feedback, put_score
+from llmtraces.services.settings import set_budget, set_policy
 from projects.models import Project
 
+FULL = "full"
 SEED = 20_261_124
 TALKS_PER_DAY, INVOICES_PER_DAY, TRIAGES_PER_DAY, INDEXES_PER_DAY = 20.0, 19.0, 20.0, 14.0
 BUDGETS = {WEB: 15_000_000, API: 70_000_000}  # microdollars a month
@@ -47,7 +51,7 @@ def play_traces(projects: dict[str, Project], *, now_ms: int, days: int) -> Play
     """Play all traces of the last `days` up to `now_ms`, fold them, and judge some. projects: by slug."""
     chance = Random(SEED)  # noqa: S311  the same demo every time
     for slug, budget in BUDGETS.items():
-        decide(projects[slug], budget_micros=budget)
+        decide(projects[slug], budget_micros=budget, now_ms=now_ms - days * DAY_MS)
     seen: dict[str, list[Raw]] = {WEB: [], API: []}
     for hour_ms in range(hour_of(now_ms - days * DAY_MS), now_ms, HOUR_MS):
         hours = {WEB: shop_hour(hour_ms, now_ms, chance), API: office_hour(hour_ms, chance)}
@@ -65,11 +69,11 @@ def play_traces(projects: dict[str, Project], *, now_ms: int, days: int) -> Play
     return PlayedTraces(traces=sum(map(len, seen.values())), failed=failed)
 
 
-def decide(project: Project, *, budget_micros: int) -> None:
+def decide(project: Project, *, budget_micros: int, now_ms: int) -> None:
     """Keep all texts, and set a monthly budget."""
-    LlmSettings.objects.create(
-        project=project, content_storage=Policy.FULL, monthly_budget_micros=budget_micros, alert_threshold_pct=80
-    )
+    said = {"project": project, "actor": COMMAND_LINE, "now": from_ms(now_ms)}
+    set_policy(**said, policy=FULL)
+    set_budget(**said, monthly_budget_micros=budget_micros, alert_threshold_pct=80)
 
 
 def moments(per_day: float, hour_ms: int, chance: Random) -> list[int]:
@@ -125,7 +129,7 @@ def post(project: Project, raws: list[Raw], *, now_ms: int) -> None:
     """Put traces into the buffer as `POST /v1/traces/batch` does."""
     if not raws:
         return
-    rules = Rules(policy=Policy.FULL, max_spans=settings.BLOOP.llm_tracing.max_spans_per_trace)
+    rules = Rules(policy=FULL, max_spans=settings.BLOOP.llm_tracing.max_spans_per_trace)
     entries: list[Entry] = [parse_trace(raw, rules=rules, now_ms=now_ms) for raw in raws]
     rows = sum(1 + len(raw["spans"]) for raw in raws)
     buffer.append(kind="traces", project_id=project.pk, body=encode_entries(entries), items=rows, now_ms=now_ms)
@@ -158,37 +162,28 @@ def post_running(project: Project, now_ms: int, chance: Random) -> list[Raw]:
 
 def judge(project: Project, raws: list[Raw], now_ms: int, chance: Random) -> None:
     """Scores and thumbs for some of the answers; the newer versions of the prompt do a little better."""
-    rows = dict(Trace.objects.filter(project=project, is_known=True).values_list("trace_id", "pk"))
-    scores, feedback = [], []
     for raw in raws:
         if raw["ended_at"] is None or raw["ended_at"] >= now_ms - MINUTE_MS:
             continue
-        trace_id, at_ms = rows[raw["id"]], raw["ended_at"]
+        judged = {"project_id": project.pk, "trace_id": raw["id"]}
         if chance.random() < 0.35:
-            scores += [
-                Score(trace_id=trace_id, project=project, created_ms=at_ms + 30_000, **each)
-                for each in marks(raw, chance)
-            ]
+            for score in marks(raw, chance):
+                put_score(**judged, score=score, now_ms=raw["ended_at"] + 30_000)
         if chance.random() < 0.22:
-            value, comment = thumb(raw, chance)
-            by = {"user_id": raw["user_id"], "value": value, "comment": comment}
-            feedback.append(Feedback(trace_id=trace_id, project=project, created_ms=at_ms + 40_000, **by))
-    Score.objects.bulk_create(scores)
-    Feedback.objects.bulk_create(feedback)
+            put_feedback(**judged, feedback=thumb(raw, chance), now_ms=raw["ended_at"] + 40_000)
 
 
-def marks(raw: Raw, chance: Random) -> Iterator[Raw]:
+def marks(raw: Raw, chance: Random) -> Iterator[ScoreIn]:
     """The scores of an answer."""
     better = 0.03 * int(raw["prompt_version"])
     for name, mean, source in QUALITIES:
         spread = 0.02 if name == "toxicity" else 0.11
         middle = mean if name == "toxicity" else mean + better - (0.4 if raw["status"] == "error" else 0.06)
         value = round(min(1.0, max(0.0, chance.gauss(middle, spread))), 3)
-        yield {"name": name, "value": value, "source": source, "comment": None}
+        yield ScoreIn(name, value, source, None)
 
 
-def thumb(raw: Raw, chance: Random) -> tuple[int, str | None]:
+def thumb(raw: Raw, chance: Random) -> FeedbackIn:
     """What a customer says: failures get a thumb down."""
-    if raw["status"] == "error":
-        return -1, "It never answered."
-    return chance.choice(THUMBS)
+    value, comment = (-1, "It never answered.") if raw["status"] == "error" else chance.choice(THUMBS)
+    return FeedbackIn(raw["user_id"], value, comment)
