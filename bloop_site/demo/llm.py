@@ -71,9 +71,15 @@ def play_traces(projects: dict[str, Project], *, now_ms: int, days: int) -> Play
 
 def decide(project: Project, *, budget_micros: int, now_ms: int) -> None:
     """Keep all texts, and set a monthly budget."""
-    said = {"project": project, "actor": COMMAND_LINE, "now": from_ms(now_ms)}
-    set_policy(**said, policy=FULL)
-    set_budget(**said, monthly_budget_micros=budget_micros, alert_threshold_pct=80)
+    now = from_ms(now_ms)
+    set_policy(project=project, policy=FULL, actor=COMMAND_LINE, now=now)
+    set_budget(
+        project=project,
+        monthly_budget_micros=budget_micros,
+        alert_threshold_pct=80,
+        actor=COMMAND_LINE,
+        now=now,
+    )
 
 
 def moments(per_day: float, hour_ms: int, chance: Random) -> list[int]:
