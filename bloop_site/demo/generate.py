@@ -1,10 +1,9 @@
 """Plays the catalogue through the real services, hour by hour, with the clock passed in."""
 
-import math
 import random
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -13,7 +12,10 @@ from accounts.audit import COMMAND_LINE
 from accounts.models import Role, User
 from accounts.queries import oldest_admin
 from bloop_site.demo.catalogue import ISSUES
-from bloop_site.demo.model import PROJECTS, DemoIssue, DemoProject
+from bloop_site.demo.llm import Failed, play_traces
+from bloop_site.demo.llm_catalogue import UNREADABLE
+from bloop_site.demo.model import API, PROJECTS, DemoIssue, DemoProject
+from bloop_site.demo.shape import poisson, rhythm
 from bloop_site.demo.work import do_work
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, from_ms, hour_of
 from errors.contract import Event, Limits, encode_events, parse_event
@@ -36,6 +38,7 @@ class Played:
     projects: int
     issues: int
     events: int
+    traces: int
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,11 @@ def play(*, now: datetime) -> Played | None:
             events += play_hour(stage, hour_ms, now_ms=now_ms, chance=chance, fingerprints=fingerprints)
         tell_stories(stages, hour_ms, now_ms=now_ms, fingerprints=fingerprints, users=users)
     flush_all()
+    traces = play_traces({slug: stage.project for slug, stage in stages.items()}, now_ms=now_ms, days=DAYS)
+    events += tell_failures(stages[API], traces.failed, now_ms=now_ms, chance=chance)
     named = {(ISSUES[index].project, ISSUES[index].message): each for index, each in fingerprints.items()}
     do_work({slug: stage.project for slug, stage in stages.items()}, named, users, now_ms)
-    return Played(projects=len(stages), issues=len(ISSUES), events=events)
+    return Played(projects=len(stages), issues=len(ISSUES), events=events, traces=traces.traces)
 
 
 def make_people(*, now: datetime) -> list[User]:
@@ -134,25 +139,6 @@ def moments_of(issue: DemoIssue, hour_ms: int, *, now_ms: int, chance: random.Ra
             yield at
 
 
-def rhythm(hour_ms: int) -> float:
-    """How busy an hour is: quiet nights, two daily peaks, calmer weekends; about 1 on average."""
-    hour, weekday = hour_ms // HOUR_MS % 24, (hour_ms // DAY_MS + 3) % 7
-    daily = 0.25 + 1.5 * math.exp(-(((hour - 11) / 4.5) ** 2)) + 1.3 * math.exp(-(((hour - 19) / 3.0) ** 2))
-    return daily * (0.7 if weekday >= 5 else 1.1)
-
-
-def poisson(rate: float, chance: random.Random) -> int:
-    """A Poisson draw; Knuth's method, in steps, so that large rates do not underflow."""
-    count, left = 0, rate
-    while left > 0:
-        threshold, product = math.exp(-min(left, 30.0)), chance.random()
-        while product > threshold:
-            count += 1
-            product *= chance.random()
-        left -= 30.0
-    return count
-
-
 def make_event(stage: Stage, issue: DemoIssue, at_ms: int, *, now_ms: int, chance: random.Random) -> Event | None:
     """The event, or None when the issue is not in the release that would have sent it."""
     release = stage.release_at(at_ms, now_ms, chance)
@@ -176,6 +162,19 @@ def make_event(stage: Stage, issue: DemoIssue, at_ms: int, *, now_ms: int, chanc
         "metadata": {**issue.metadata, "region": chance.choice(("eu-central", "eu-west", "us-east"))},
     }
     return parse_event(raw, limits=LIMITS, grouping=stage.project.grouping, now_ms=at_ms)
+
+
+def tell_failures(stage: Stage, failed: list[Failed], *, now_ms: int, chance: random.Random) -> int:
+    """Send the error event of each of these traces: its metadata names the trace. Returns how many."""
+    error_type = UNREADABLE.partition(" codec")[0]
+    issue = next(each for each in ISSUES if each.project == API and each.message.startswith(error_type))
+    for each in failed:
+        telling = replace(issue, metadata={**issue.metadata, "trace_id": each.trace_id})
+        event = make_event(stage, telling, each.at_ms, now_ms=now_ms, chance=chance)
+        assert event is not None, "the issue is in every release"  # noqa: S101
+        keep(stage, [event])
+    flush_all()
+    return len(failed)
 
 
 def filled(text: str, chance: random.Random) -> str:

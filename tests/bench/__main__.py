@@ -10,6 +10,7 @@ from tests.bench import (
     ingest_rows,
     issue_rows,
     list_rows,
+    llm_rows,
     page_rows,
     purge_rows,
     release_rows,
@@ -28,6 +29,10 @@ ROWS = {
     "releases": release_rows.releases,
     "list": list_rows.listed,
     "purge": purge_rows.purge,
+    "llm": llm_rows.llm,
+    "llm-pages": llm_rows.llm_pages,
+    "llm-search": llm_rows.llm_search,
+    "llm-trace": llm_rows.llm_trace,
     "idle": page_rows.idle,
 }
 

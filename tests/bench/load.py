@@ -16,6 +16,7 @@ from itertools import cycle
 from typing import Any
 
 from tests.bench.events import batch_body, signed_request, single_body
+from tests.bench.traces import batch_of_traces
 
 PAUSE_AFTER_503 = 0.25
 
@@ -37,6 +38,7 @@ class Load:
     named: bool = False
     pool: int = 20_000
     seed: int = 1
+    kind: str = "events"  # or "traces", five spans each
 
 
 @dataclass
@@ -181,6 +183,10 @@ class Generator:
 def requests_of(load: Load) -> list[bytes]:
     """The requests to send, over and over if need be; with `named` each event carries `b-<seed>-<n>` as its id."""
     rng = random.Random(load.seed)
+    if load.kind == "traces":
+        at_ms, count = int(time.time() * 1000), max(1, load.pool // load.batch)
+        made = (batch_of_traces(rng, number, size=load.batch, at_ms=at_ms) for number in range(count))
+        return [signed_request("/v1/traces/batch", body, key=load.key) for body in made]
     if load.batch:
         bodies = (batch_body(rng, number, size=load.batch) for number in range(max(1, load.pool // load.batch)))
         return [signed_request("/v1/ingest/batch", body, key=load.key) for body in bodies]
