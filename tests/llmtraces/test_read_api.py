@@ -4,6 +4,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from django.conf import LazySettings
 from django.test import Client
@@ -15,6 +16,7 @@ from llmtraces.queries.verify import differences
 from projects.services.projects import NewProject
 from tests.factories import make_token, post_signed, sign
 from tests.llmtraces.made import make_traces, span_of, trace_of, update_trace
+from tests.test_openapi import answer_schema
 
 
 @pytest.fixture(autouse=True)
@@ -717,3 +719,29 @@ def test_a_foreign_project_is_empty(path: str, member_client: Client, shop: NewP
 
     assert not any(value for key, value in found.items() if key != "window_hours")
     assert Trace.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *PATHS,
+        "dashboard",
+        "metrics",
+        "traces/t1",
+        "sessions/c1",
+        "prompts/p/versions",
+        "prompts/p/compare?v1=1&v2=none",
+    ],
+)
+def test_an_answer_is_as_the_openapi_file_says(path: str, reader: Client, shop: NewProject):
+    spans = [span_of(), span_of(id="t", span_type="tool", model=None)]
+    more = {"session_id": "c1", "prompt_name": "p", "prompt_version": "1", "status": "error"}
+    make_traces(shop.project, trace_of("t1", spans=spans, **more))
+
+    found = ask(reader, path)
+
+    route = (
+        path.partition("?")[0].replace("/t1", "/{trace_id}").replace("/c1", "/{session_id}").replace("/p/", "/{name}/")
+    )
+    jsonschema.validate(found, answer_schema(f"/v1/llm/{route}", "get", 200))
+    assert next(iter(found.values())), "an empty list proves nothing"

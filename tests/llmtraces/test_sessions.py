@@ -1,9 +1,10 @@
 """Sessions are what their traces say, whatever is sent, sent again, moved, updated or removed."""
 
+import threading
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from llmtraces.queries.verify import differences
 from llmtraces.retention import OldRollups, OldTraces
 from projects.retention import Cutoffs, cutoffs
 from projects.services.projects import NewProject
+from tests.factories import make_project
+from tests.ingest.conftest import at_once, await_a_waiter
 from tests.llmtraces.made import make_traces, trace_of, update_trace
 
 HOUR = hour_of(now_ms())
@@ -144,3 +147,24 @@ def test_sessions_are_right_after_whatever_comes(shop: NewProject, batches: list
         )
 
         assert differences() == []
+
+
+@pytest.mark.postgres
+def test_two_folds_of_one_session_at_once_forget_neither_trace(transactional_db: None):
+    """The second waits for the session's row, and then sees what the first has committed."""
+    project = make_project().project
+    has_folded = threading.Event()
+
+    def first() -> None:
+        with transaction.atomic():
+            make_traces(project, turn("t1", at=100, user_id="ann"))
+            has_folded.set()
+            await_a_waiter()
+
+    def second() -> None:
+        has_folded.wait(20)
+        with transaction.atomic():
+            make_traces(project, turn("t2", at=200, user_id="bob"))
+
+    assert at_once([first, second]) == [None, None]
+    assert the_session() == (100, 200, "ann")
