@@ -149,12 +149,13 @@ class TraceScoresAliasView(TraceScoresView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "PUT":
-            return self.put(request, **kwargs)
+            return TraceUpdateView.as_view()(request, trace_id=f"{kwargs['trace_id']}/scores")
         return super().dispatch(request, *args, **kwargs)
 
-    @extend_schema(exclude=True)
-    def put(self, request: HttpRequest, trace_id: str) -> HttpResponseBase:
-        return TraceUpdateView.as_view()(request, trace_id=f"{trace_id}/scores")
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        headers: dict[str, str] = super().default_response_headers
+        return {**headers, "Allow": f"{headers['Allow']}, PUT"}
 
     @extend_schema(**schema.POST_SCORE_ALIAS)
     def post(self, request: Request, trace_id: str) -> Response:
