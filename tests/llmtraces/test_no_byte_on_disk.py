@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.sqlite  # the server it starts has a file of its own, whatever the tests have
 ROOT = Path(__file__).parents[2]
 WORDS = ("prompt-4711-input", "prompt-4711-output", "prompt-4711-metadata", "prompt-4711-unknown", "prompt-4711-put")
 SCRIPT = """
