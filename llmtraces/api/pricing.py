@@ -139,7 +139,7 @@ class OverridesView(ProjectView):
         description=READS,
         tags=["llm"],
         parameters=[OpenApiParameter("project_id", str, description="Sessions only: one project and the global ones.")],
-        responses={200: OverridesSerializer, 401: PROBLEMS[401], 403: PROBLEMS[403], 404: PROBLEMS[404]},
+        responses={200: OverridesSerializer, **PROBLEMS},
     )
     def get(self, request: Request) -> Response:
         rows = overrides_within(self.reach(request))

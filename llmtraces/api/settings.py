@@ -73,7 +73,7 @@ def schema_of(
         "request": request,
         "responses": {
             200: answer,
-            **({400: problem("The body is wrong; the text says how.")} if request else {}),
+            400: problem("The request is wrong; the text says how."),
             401: problem("No valid token or session."),
             403: problem("The token lacks the scope, or the person only may look."),
             404: problem("No such project, or LLM tracing is switched off."),

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.sqlite  # the server it starts has a file of its own, whatever the tests have
 ROOT = Path(__file__).parents[2]
 WORDS = ("prompt-4711-input", "prompt-4711-output", "prompt-4711-metadata", "prompt-4711-unknown", "prompt-4711-put")
 SCRIPT = """
-import json, logging, sys
+import json, sys
 import django
 django.setup()
 from django.core.management import call_command
@@ -20,11 +23,10 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from ingest.flush import flush_all
-from ingest.models import BufferedPayload
+from ingest.models import BufferedPayload, DeadPayload
 from llmtraces.models import LlmSettings, Trace
 from projects.services.projects import create_project
 from tests.factories import post_signed, sign
-from django.test.utils import override_settings
 
 own, kept_words = sys.argv[1], sys.argv[2:]
 new = create_project(name="Shop", slug="shop", created_by=None, now=timezone.now())
@@ -45,20 +47,16 @@ flush_all()
 put = json.dumps({"output": kept_words[4]}).encode()
 headers = {"X-Signature": sign(put, new.api_key), "X-Project-Key": new.api_key}
 assert client.put("/v1/traces/t1", put, content_type="application/json", headers=headers).status_code == 200
-# One that cannot be folded becomes a dead letter.
-from unittest import mock
-from ingest.models import DeadPayload
-assert send({**body, "id": "t2"}) == 200
-with mock.patch("llmtraces.services.fold.write_spans", side_effect=ValueError("broken")):
-    for _ in range(30):
-        flush_all()
-        if DeadPayload.objects.exists():
-            break
-        BufferedPayload.objects.update(**{f.name: 0 for f in BufferedPayload._meta.fields if f.name == "retry_ms"})
+# One that the database refuses becomes a dead letter.
+with connection.cursor() as cursor:
+    cursor.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON llmtraces_span WHEN NEW.span_id = 'poison'"
+        " BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+assert send({**body, "id": "t2", "spans": [{"id": "poison", **texts}]}) == 200
 flush_all()
+assert DeadPayload.objects.count() == 1
 assert Trace.objects.filter(trace_id="t1").exists()
-print("dead letters", DeadPayload.objects.count())
-sys.stdout.flush()
 import os
 os._exit(0)  # as if it were killed: the WAL stays
 """
@@ -71,9 +69,8 @@ def left_behind(folder: Path, *, default: str, own: str) -> bytes:
         "DJANGO_SETTINGS_MODULE": "bloop_site.settings",
         "BLOOP__DATABASE__PATH": str(folder / "bloop.db"),
         "BLOOP__LLM_TRACING__DEFAULT_CONTENT_STORAGE": default,
-        "DATABASE_URL": "",
     }
-    environment.pop("DATABASE_URL")
+    environment.pop("DATABASE_URL", None)
     run = subprocess.run(
         [sys.executable, "-X", "utf8", "-c", SCRIPT, own, *WORDS],
         cwd=ROOT,
