@@ -8,17 +8,11 @@ from django.views.decorators.http import require_POST
 from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
 from llmtraces.dashboard.shell import when_enabled
-from llmtraces.queries.views import kept_query, saved_views
+from llmtraces.queries.views import PAGES, kept_query, saved_views
 from llmtraces.services.views import RefusedView, delete_view, save_view
 from projects.access import project_by_slug, reach_of
 from projects.models import Project
 
-PAGES = frozenset(
-    {
-        *("overview", "usage", "latency", "models", "traces", "search"),
-        *("prompts", "scores", "sessions", "tools", "rag", "feedback"),
-    }
-)
 MENU = "llm/_views.html"
 
 

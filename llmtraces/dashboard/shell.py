@@ -18,7 +18,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.http import PageRequest
 from bloop_site.lib.clock import from_ms, now_ms
 from bloop_site.lib.links import with_query
-from llmtraces.queries.views import kept_query, saved_views
+from llmtraces.queries.views import PAGES, kept_query, saved_views
 from llmtraces.queries.window import Window, names_in
 from projects.access import Reach, reach_of_slug
 
@@ -144,7 +144,7 @@ def frame_context(shell: Shell, *, page: str = "", controls: Sequence[str] = ())
         "shell": shell,
         "chips": chips(shell),
         "kept": kept(shell, controls),
-        "views": saved_views(shell.reach) if shell.project_slug else None,
+        "views": saved_views(shell.reach) if shell.project_slug and page in PAGES else None,
         "view_page": page,
         "view_query": kept_query(shell.query),
         "windows": [

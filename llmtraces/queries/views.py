@@ -9,6 +9,13 @@ from django.urls import reverse
 from llmtraces.models import SavedView
 from projects.access import Reach
 
+# Pages that a view may lead to; a page of one thing is none.
+PAGES = frozenset(
+    {
+        *("overview", "usage", "latency", "models", "traces", "search"),
+        *("prompts", "scores", "sessions", "tools", "rag", "feedback"),
+    }
+)
 # What is about one project, one answer or one look is no part of a view.
 LEFT_OUT = ("project", "page", "format")
 
