@@ -9,8 +9,10 @@ from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from bloop_site.lib.clock import now_ms
+from llmtraces.links import PLACES, TRACES, place_of
 from llmtraces.models import LlmSettings
 from llmtraces.queries import trace_rows
 from llmtraces.queries.verify import differences
@@ -208,6 +210,12 @@ def test_a_span_that_is_not_there_leads_to_the_trace(admin_client: Client, shop:
     make_trace(shop.project)
 
     assert "The span you asked for is not in this trace" in page(admin_client, at(span="gone"))
+
+
+def test_the_addresses_are_those_of_the_routes():
+    assert reverse("llm:traces") == TRACES
+    for name in PLACES:
+        assert place_of(name, "shop", id="a/b c").partition("?")[0] == reverse(f"llm:{name}", args=["shop"])
 
 
 # --- Bad input --------------------------------------------------------------------------------------------------------
