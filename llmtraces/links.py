@@ -1,8 +1,19 @@
-"""Addresses of the section's pages about one thing; ids stand in the query, for they may hold slashes."""
+"""Addresses of the section's pages about one thing; ids stand in the query, for they may hold slashes. Pure.
+
+A test holds them against the routes.
+"""
 
 from urllib.parse import urlencode
 
-from django.urls import reverse
+TRACES = "/llm/traces"
+# Names of the routes about one trace, and their paths.
+PLACES = {
+    "trace": "/llm/trace/{slug}",
+    "trace-tree": "/llm/trace/{slug}/tree",
+    "trace-rows": "/llm/trace/{slug}/rows",
+    "trace-span": "/llm/trace/{slug}/span",
+    "span-text": "/llm/trace/{slug}/text",
+}
 
 
 def trace_url(project_slug: str, trace_id: str, span_id: str = "") -> str:
@@ -12,10 +23,10 @@ def trace_url(project_slug: str, trace_id: str, span_id: str = "") -> str:
 
 def traces_url(project_slug: str, **filters: str) -> str:
     """The list of traces narrowed to what is given, over all the time it can show."""
-    return f"{reverse('llm:traces')}?{urlencode({'project': project_slug, 'hours': '720', **filters})}"
+    return f"{TRACES}?{urlencode({'project': project_slug, 'hours': '720', **filters})}"
 
 
 def place_of(name: str, project_slug: str, **query: str) -> str:
-    """The address of the route `llm:<name>` in a project; empty texts are left out of its query."""
+    """The address of one of PLACES in a project; empty texts are left out of its query."""
     shown = {key: value.encode(errors="replace").decode() for key, value in query.items() if value}
-    return f"{reverse(f'llm:{name}', args=[project_slug])}?{urlencode(shown)}"
+    return f"{PLACES[name].format(slug=project_slug)}?{urlencode(shown)}"

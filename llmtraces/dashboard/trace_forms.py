@@ -40,7 +40,8 @@ def words(label: str) -> forms.CharField:
 
 class TraceFilterForm(forms.Form):
     status = forms.CharField(max_length=128, required=False, label="Status")
-    has_error = forms.BooleanField(required=False, label="With errors")
+    # The contract's name is also a method of forms; fields are taken out of the class, so both are there.
+    has_error = forms.BooleanField(required=False, label="With errors")  # type: ignore[assignment]
     session_id = words("Session")
     user_id = words("User")
     prompt_name = words("Prompt")

@@ -116,5 +116,6 @@ def whole_text(trace: Trace, span_id: str, part: str) -> str | None:
     if part == "error":
         return None
     rows = TraceText.objects.filter(trace=trace)
-    column = Coalesce("put_output", "output", output_field=TextField()) if part == "output" else F(part)
-    return rows.values_list(column, flat=True).first()
+    put_first = Coalesce("put_output", "output", output_field=TextField())
+    found: str | None = rows.values_list(put_first if part == "output" else F(part), flat=True).first()
+    return found

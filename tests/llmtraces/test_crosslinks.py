@@ -94,7 +94,7 @@ def test_an_issue_is_listed_once_with_its_newest_event_and_a_merged_one_as_who_s
 
 
 def test_events_buffered_before_they_could_name_a_trace_are_still_read():
-    event = Event(*["x"] * 2, 1, *["x"] * 10, 500, *["x"] * 3, None, "t1")  # type: ignore[arg-type]
+    event = Event(*["x"] * 2, 1, *["x"] * 10, 500, *["x"] * 3, None, "t1")  # type: ignore[arg-type, call-arg]
     old = encode_events([event]).replace(b"\xa2t1", b"").replace(b"\xdc\x00\x13", b"\xdc\x00\x12")
 
     assert decode_events(encode_events([event])) == [event]
