@@ -198,6 +198,8 @@ TABLE = [
     Row("errors:detail", "GET /errors/gone/fp", page(stranger=404)),
     *[Row(f"llm:{name}", f"GET /llm{path}", page(stranger=200)) for name, path in LLM_PAGES],
     *[Row(f"llm:{name}", f"GET /llm{path}?project=shop", page(stranger=404, member=200)) for name, path in LLM_PAGES],
+    Row("llm:search", "GET /llm/search?q=chat", page(stranger=200)),
+    Row("llm:search", "GET /llm/search?q=chat&project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases", page(stranger=200)),
     Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases?project=gone", page(stranger=404)),
@@ -293,6 +295,7 @@ TABLE = [
     admin_json("user-role", "PUT /v1/admin/users/{victim_id}/role", {"is_admin": True}),
     admin_json("reset", "POST /v1/admin/reset", {"confirm": True}),
     # --- Errors: a session or a token with the scope
+    Row("api-llm-search", "GET /v1/llm/search?q=chat", scoped("llm:read", "errors:read", outsider=200)),
     read("api-errors", "errors", outsider=200),
     read("api-errors", "errors?project_id={shop_id}", outsider=200),
     read("api-errors", "errors?group=issue&include=trend", outsider=200),

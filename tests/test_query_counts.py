@@ -22,6 +22,7 @@ from projects.services.members import invite_to
 from projects.services.projects import NewProject
 from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_project, make_token, make_user, record, verified_client
+from tests.llmtraces.made import make_traces, span_of, trace_of
 
 FEW, MANY = 3, 30
 
@@ -241,3 +242,28 @@ def test_mapped_stacks_cost_one_query_for_the_names_of_their_maps_and_one_for_ea
     raw, cold, warm = (len(queries_of(client, f"/v1/errors/{name}")) for name in ("raw", "fp", "fp"))
 
     assert (cold - raw, warm - raw) == (5, 1)
+
+
+LLM = {
+    "/llm/search": 10,
+    "/llm/search?q=chat": 14,
+    "/llm/search?q=hello&status=completed&project=shop": 15,
+    "/v1/llm/search?q=hello": 6,
+}
+
+
+@pytest.mark.parametrize("path", LLM)
+def test_llm_pages_ask_as_often_for_30_traces_as_for_3(path: str, admin_client: Client, shop: NewProject):
+    def made(first: int, end: int) -> None:
+        spans = [span_of(input="say hello"), span_of(id="s2", name="tool")]
+        make_traces(shop.project, *(trace_of(f"t{number}", spans=spans) for number in range(first, end)))
+
+    made(0, FEW)
+    admin_client.get(path)
+    fewer = queries_of(admin_client, path)
+    made(FEW, MANY)
+
+    more = queries_of(admin_client, path)
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= LLM[path], difference(fewer, more)
