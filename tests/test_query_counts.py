@@ -248,7 +248,7 @@ LLM = {
     "/llm/search": 10,
     "/llm/search?q=chat": 14,
     "/llm/search?q=hello&status=completed&project=shop": 15,
-    "/v1/llm/search?q=hello": 6,
+    "/v1/llm/search?q=hello": 8,
 }
 
 
