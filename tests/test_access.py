@@ -308,6 +308,8 @@ TABLE = [
         for name, path, member in TRACE_PAGES
     ],
     Row("llm:span-text", f"GET /llm/trace/shop/text?id={SECRET}&span=s1&part=error", page(stranger=404, member=200)),
+    Row("llm:search", "GET /llm/search?q=chat", page(stranger=200)),
+    Row("llm:search", "GET /llm/search?q=chat&project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases", page(stranger=200)),
     Row("errors:releases", "GET /releases?project=shop", page(stranger=404, member=200)),
     Row("errors:releases", "GET /releases?project=gone", page(stranger=404)),
@@ -403,6 +405,7 @@ TABLE = [
     admin_json("user-role", "PUT /v1/admin/users/{victim_id}/role", {"is_admin": True}),
     admin_json("reset", "POST /v1/admin/reset", {"confirm": True}),
     # --- Errors: a session or a token with the scope
+    Row("api-llm-search", "GET /v1/llm/search?q=chat", scoped("llm:read", "errors:read", outsider=200)),
     read("api-errors", "errors", outsider=200),
     read("api-errors", "errors?project_id={shop_id}", outsider=200),
     read("api-errors", "errors?group=issue&include=trend", outsider=200),

@@ -482,3 +482,28 @@ def test_traces_and_sessions_ask_as_often_for_30_rows_as_for_3(path: str, admin_
 
     assert len(more) == len(fewer), difference(fewer, more)
     assert len(more) <= TRACE_READS[path], difference(fewer, more)
+
+
+LLM = {
+    "/llm/search": 10,
+    "/llm/search?q=chat": 14,
+    "/llm/search?q=hello&status=completed&project=shop": 15,
+    "/v1/llm/search?q=hello": 8,
+}
+
+
+@pytest.mark.parametrize("path", LLM)
+def test_llm_pages_ask_as_often_for_30_traces_as_for_3(path: str, admin_client: Client, shop: NewProject):
+    def made(first: int, end: int) -> None:
+        spans = [span_of(input="say hello"), span_of(id="s2", name="tool")]
+        make_traces(shop.project, *(trace_of(f"t{number}", spans=spans) for number in range(first, end)))
+
+    made(0, FEW)
+    admin_client.get(path)
+    fewer = queries_of(admin_client, path)
+    made(FEW, MANY)
+
+    more = queries_of(admin_client, path)
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= LLM[path], difference(fewer, more)

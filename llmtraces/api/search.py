@@ -40,7 +40,7 @@ class FoundTraceSerializer(TraceEntrySerializer):
     snippet = SnippetSerializer(allow_null=True, required=False, help_text="absent without a query")
 
     class Meta(TraceEntrySerializer.Meta):
-        fields = (*TraceEntrySerializer.Meta.fields, "snippet")
+        fields = (*TraceEntrySerializer.Meta.fields, "snippet")  # type: ignore[assignment]
 
 
 class FoundTracesSerializer(serializers.Serializer[Any]):

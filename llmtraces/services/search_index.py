@@ -78,9 +78,11 @@ def words_that_came(folded: Folded, had: Sequence[str] = ()) -> list[str]:
     """The words of a batch's part of a trace, after those it had."""
     incoming = folded.incoming
     own, update, spans = incoming.trace, incoming.update, incoming.spans.values()
-    output = update.output if update and update.output is not None else own and own.output
+    output = update.output if update else None
+    if own and output is None:
+        output = own.output
     names = [*names_of(folded.after), *chain.from_iterable((span.name, span.error_message) for span in spans)]
-    texts = [own and own.input, output, *chain.from_iterable((span.input, span.output) for span in spans)]
+    texts = [own.input if own else None, output, *chain.from_iterable((span.input, span.output) for span in spans)]
     return words_of(texts, words_of(names, had))
 
 

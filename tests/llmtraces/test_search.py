@@ -96,7 +96,7 @@ def test_every_part_of_a_trace_is_searched(reader: Client, shop: NewProject):
     ],
 )
 def test_words_of_every_script_and_nothing_means_anything_to_the_database(
-    reader: Client, shop: NewProject, text: str, is_found: bool
+    reader: Client, shop: NewProject, *, text: str, is_found: bool
 ):
     words = "loadUserById café Straße 私は東京タワーに行った 🚀👍🏿 सम्मान пойдём"
     make_traces(shop.project, trace_of("t1", spans=[span_of(input=words)]))
