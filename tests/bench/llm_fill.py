@@ -41,7 +41,6 @@ def stored(*, traces: int, days: int) -> dict[str, Any]:
             entries.append((DEFAULT_ID, at, parse_trace(raw, rules=RULES, now_ms=at)))
         with transaction.atomic():
             record_traces(entries)
-    settle()
     return {"traces": traces, "seconds": time.perf_counter() - begun}
 
 
@@ -62,7 +61,6 @@ def large(*, spans: int) -> dict[str, Any]:
         piece = parse_trace({**whole, "id": "large", "spans": made[low : low + 100]}, rules=RULES, now_ms=at)
         with transaction.atomic():
             record_traces([(DEFAULT_ID, at, piece)])
-    settle()
     return {"spans": spans}
 
 
@@ -92,4 +90,6 @@ KINDS = {"stored": stored, "large": large, "queries": queries}
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[1])
-    print(json.dumps(KINDS[arguments.pop("kind")](**arguments)))
+    done = KINDS[arguments.pop("kind")](**arguments)
+    settle()
+    print(json.dumps(done))
