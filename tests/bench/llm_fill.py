@@ -7,6 +7,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import django
@@ -86,7 +87,7 @@ def queries(*, paths: list[str], cookie: str) -> dict[str, Any]:
     return counts
 
 
-KINDS = {"stored": stored, "large": large, "queries": queries}
+KINDS: dict[str, Callable[..., dict[str, Any]]] = {"stored": stored, "large": large, "queries": queries}
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[1])
