@@ -7,6 +7,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import django
@@ -41,7 +42,6 @@ def stored(*, traces: int, days: int) -> dict[str, Any]:
             entries.append((DEFAULT_ID, at, parse_trace(raw, rules=RULES, now_ms=at)))
         with transaction.atomic():
             record_traces(entries)
-    settle()
     return {"traces": traces, "seconds": time.perf_counter() - begun}
 
 
@@ -62,7 +62,6 @@ def large(*, spans: int) -> dict[str, Any]:
         piece = parse_trace({**whole, "id": "large", "spans": made[low : low + 100]}, rules=RULES, now_ms=at)
         with transaction.atomic():
             record_traces([(DEFAULT_ID, at, piece)])
-    settle()
     return {"spans": spans}
 
 
@@ -88,8 +87,10 @@ def queries(*, paths: list[str], cookie: str) -> dict[str, Any]:
     return counts
 
 
-KINDS = {"stored": stored, "large": large, "queries": queries}
+KINDS: dict[str, Callable[..., dict[str, Any]]] = {"stored": stored, "large": large, "queries": queries}
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[1])
-    print(json.dumps(KINDS[arguments.pop("kind")](**arguments)))
+    done = KINDS[arguments.pop("kind")](**arguments)
+    settle()
+    print(json.dumps(done))
