@@ -425,6 +425,7 @@ TABLE = [
     read("api-trends", "trends", outsider=200),
     read("api-stats", "stats", outsider=200),
     asked("api-llm-rag", "rag"),
+    asked("api-llm-search", "search?q=chat"),
     asked("api-llm-rag", "rag?project_id={shop_id}"),
     # --- Traces: a session or a token with the scope
     *[asked(f"api-llm-{name}", name) for name in LLM_READS],

@@ -64,7 +64,7 @@ PAGES = {  # the most queries each may take, session and frame included
 }
 TRACES = {  # likewise; with traces of as many spans, scores and errors
     "/llm/traces": 11,
-    "/llm/traces?project=shop&model=gpt-4o&status=completed&sort=slowest": 12,
+    "/llm/traces?project=shop&model=gpt-4o&status=completed&sort=slowest": 13,
     "/llm/trace/shop?id=t000": 18,
     "/llm/trace/shop?id=t000&span=s1": 18,
     "/llm/trace/shop/text?id=t000&span=s1&part=input": 8,

@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, F, Func
 from django.db.models.sql.compiler import SQLCompiler
 
-from bloop_site.lib.db import IdAmong, words_pattern
+from bloop_site.lib.db import Found, IdAmong, words_pattern
 from llmtraces.models import Trace
 from llmtraces.queries.traces import TraceFilter, trace_list
 from llmtraces.queries.window import Window
@@ -88,7 +88,7 @@ def by_index(window: Window, words: Sequence[str], status: str) -> list[int]:
         cursor.execute(f"{sql} LIMIT {MOST + 1}", asked)
         ids = [pk for (pk,) in cursor.fetchall()]
     if len(ids) > MOST:
-        rows = trace_list(window, TraceFilter(status=status)).filter(IdAmong(F("pk"), [(sql, asked)]))
+        rows = trace_list(window, TraceFilter(status=status)).filter(IdAmong(F("pk"), [Found(sql, asked)]))
         return list(rows.values_list("pk", flat=True)[: MOST + 1])
     # By their keys alone: SQLite, which guesses, would walk the window for them.
     rows = Trace.objects.filter(pk__in=ids, is_known=True)
