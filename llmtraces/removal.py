@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from llmtraces.models import (
-    DurationHour,
+    Durations,
     Feedback,
     LlmSettings,
     PriceOverride,
@@ -33,7 +33,7 @@ OF_PROJECT = (
     SessionHour,
     ToolHour,
     RetrievalHour,
-    DurationHour,
+    Durations,
     Session,
     PriceOverride,
     LlmSettings,
@@ -55,7 +55,7 @@ Table: TypeAlias = type[
     | SessionHour
     | ToolHour
     | RetrievalHour
-    | DurationHour
+    | Durations
     | Session
     | PriceOverride
     | LlmSettings

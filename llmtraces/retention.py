@@ -1,10 +1,14 @@
-"""Removes old traces and their rollups, by the cutoff of hourly counts (`projects.retention.Purger`; contract 3.4)."""
+"""Removes old traces and their rollups, by the cutoff of hourly counts (`projects.retention.Purger`; contract 3.4).
+
+Of a UTC day all goes at once, for percentiles of long windows are made of days.
+"""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from bloop_site.lib.clock import day_of
 from llmtraces.models import (
-    DurationHour,
+    Durations,
     Feedback,
     PromptHour,
     Retrieval,
@@ -27,9 +31,9 @@ from projects.retention import Batch, Cutoffs
 
 OF_TRACES = (SpanText, Retrieval, Span, TraceText, TraceWords, Score, Feedback, Trace)
 COUNTED = (Span, Trace)
-ROLLUPS = (UsageHour, TraceHour, PromptHour, SessionHour, ToolHour, RetrievalHour, DurationHour)
+ROLLUPS = (UsageHour, TraceHour, PromptHour, SessionHour, ToolHour, RetrievalHour, Durations)
 Table: TypeAlias = type[SpanText | Retrieval | Span | TraceText | TraceWords | Score | Feedback | Trace]
-Hours: TypeAlias = type[UsageHour | TraceHour | PromptHour | SessionHour | ToolHour | RetrievalHour | DurationHour]
+Hours: TypeAlias = type[UsageHour | TraceHour | PromptHour | SessionHour | ToolHour | RetrievalHour | Durations]
 
 
 class OldTraces:
@@ -40,13 +44,13 @@ class OldTraces:
 
     def count(self, cutoffs: Cutoffs) -> int:
         """Traces and spans, counted by the index of traces by age."""
-        old = {"started_ms__lt": cutoffs.hourly_ms}
-        spans = Span.objects.filter(trace__started_ms__lt=cutoffs.hourly_ms).count()
+        old = {"started_ms__lt": day_of(cutoffs.hourly_ms)}
+        spans = Span.objects.filter(trace__started_ms__lt=day_of(cutoffs.hourly_ms)).count()
         return Trace.objects.filter(**old).count() + spans
 
     def find(self, cutoffs: Cutoffs, *, place: None, limit: int) -> Batch | None:
         """What hangs on the oldest traces, table by table; the traces when nothing hangs on them any more."""
-        old = Trace.objects.filter(started_ms__lt=cutoffs.hourly_ms).order_by("started_ms", "pk")
+        old = Trace.objects.filter(started_ms__lt=day_of(cutoffs.hourly_ms)).order_by("started_ms", "pk")
         traces = list(old.values_list("pk", flat=True)[: max(1, limit // 4)])
         if not traces:
             return None
@@ -92,11 +96,11 @@ class OldSessions:
 
     def count(self, cutoffs: Cutoffs) -> int:
         """Counted in the index by age."""
-        return Session.objects.filter(last_ms__lt=cutoffs.hourly_ms).count()
+        return Session.objects.filter(last_ms__lt=day_of(cutoffs.hourly_ms)).count()
 
     def find(self, cutoffs: Cutoffs, *, place: None, limit: int) -> Batch | None:
         """The oldest."""
-        old = Session.objects.filter(last_ms__lt=cutoffs.hourly_ms).order_by("last_ms")
+        old = Session.objects.filter(last_ms__lt=day_of(cutoffs.hourly_ms)).order_by("last_ms")
         ids = list(old.values_list("pk", flat=True)[:limit])
         return Batch(ids) if ids else None
 
@@ -113,12 +117,12 @@ class OldRollups:
 
     def count(self, cutoffs: Cutoffs) -> int:
         """Counted in the indexes by age."""
-        return sum(model.objects.filter(hour_ms__lt=cutoffs.hourly_ms).count() for model in ROLLUPS)
+        return sum(model.objects.filter(hour_ms__lt=day_of(cutoffs.hourly_ms)).count() for model in ROLLUPS)
 
     def find(self, cutoffs: Cutoffs, *, place: None, limit: int) -> Batch | None:
         """The oldest of the first table that has some."""
         for model in ROLLUPS:
-            old = model.objects.filter(hour_ms__lt=cutoffs.hourly_ms).order_by("hour_ms")
+            old = model.objects.filter(hour_ms__lt=day_of(cutoffs.hourly_ms)).order_by("hour_ms")
             ids = list(old.values_list("pk", flat=True)[:limit])
             if ids:
                 return Batch((model, ids))

@@ -69,5 +69,4 @@ TABLES = {
             "relevance_count",
         ),
     ),
-    "durations": RollupTable("DurationHour", (*HOUR, "kind", "of", "by", "bucket"), ("count",)),
 }

@@ -19,6 +19,11 @@ def hour_of(ms: int) -> int:
     return ms - ms % HOUR_MS
 
 
+def day_of(ms: int) -> int:
+    """The start of the UTC day that holds `ms`, in epoch milliseconds."""
+    return ms - ms % DAY_MS
+
+
 def minute_of(ms: int) -> int:
     """The start of the minute that holds `ms`, in epoch milliseconds."""
     return ms - ms % MINUTE_MS

@@ -2,7 +2,7 @@
 
 from llmtraces.models.judgements import Feedback, Score
 from llmtraces.models.rollups import (
-    DurationHour,
+    Durations,
     PromptHour,
     RetrievalHour,
     SessionHour,
@@ -15,7 +15,7 @@ from llmtraces.models.settings import LlmSettings, Policy, PriceOverride, Recalc
 from llmtraces.models.traces import Retrieval, Session, Span, SpanText, Trace, TraceText
 
 __all__ = [
-    "DurationHour",
+    "Durations",
     "Feedback",
     "LlmSettings",
     "Policy",

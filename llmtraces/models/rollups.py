@@ -137,21 +137,23 @@ class RetrievalHour(Hourly):
         indexes = (models.Index(fields=["hour_ms"], name="retrieval_hour_by_age"),)
 
 
-class DurationHour(Hourly):
-    """Durations in logarithmic buckets (llmtraces.percentiles), for percentiles that add up.
+class Durations(Hourly):
+    """Durations of an hour, or of the UTC day that begins with it, in logarithmic buckets (llmtraces.percentiles).
 
     kind: "latency" or "ttft" of generation spans by model and provider; "tool" by name and ""; "rag" by name and
-    source.
+    source. counts: how many durations each bucket holds (llmtraces.packing): a row for each bucket would be a thousand
+    an hour, of which a page of thirty days had to read all.
     """
 
+    is_day = models.BooleanField()
     kind = models.CharField(max_length=8)
     of = models.TextField()
     by = models.TextField()
-    bucket = models.IntegerField()
-    count = models.BigIntegerField()
+    counts = models.BinaryField()
 
     class Meta(Hourly.Meta):
         constraints = (
-            models.UniqueConstraint(name="duration_once", fields=["project", "kind", "hour_ms", "of", "by", "bucket"]),
+            # In this order a window is one range of the index, of one project or of all.
+            models.UniqueConstraint(name="durations_once", fields=["kind", "is_day", "hour_ms", "project", "of", "by"]),
         )
-        indexes = (models.Index(fields=["hour_ms"], name="duration_by_age"),)
+        indexes = (models.Index(fields=["hour_ms"], name="durations_by_age"),)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from django.db.models import Sum
 
-from llmtraces.models import DurationHour, UsageHour
+from llmtraces.models import UsageHour
 from llmtraces.percentiles import GROWTH, ZERO, percentile
-from llmtraces.queries.series import slot_of, slots_of
+from llmtraces.queries.durations import durations, summed
+from llmtraces.queries.series import slots_of
 from llmtraces.queries.window import Window
 
 BUCKETS_A_BAR = 12  # of the distribution: each ends 1.02 ^ 12 = 27 % above its start
@@ -45,12 +46,7 @@ def latency_by_model(window: Window) -> list[Latency]:
 
 def latency_buckets(window: Window, *, kind: str = "latency") -> defaultdict[str, Counter[int]]:
     """How many durations each bucket holds, by model."""
-    rows = window.of_model(DurationHour.objects.filter(kind=kind), model="of", provider="by")
-    found: defaultdict[str, Counter[int]] = defaultdict(Counter)
-    grouped = rows.values_list("of", "bucket").annotate(total=Sum("count")).exclude(total=0)
-    for model, bucket, total in grouped:
-        found[model][bucket] += total
-    return found
+    return summed((each.of, each.counts) for each in durations(window, kind))
 
 
 def ttft_by_model(window: Window) -> dict[str, float]:
@@ -115,11 +111,8 @@ def percentiles_of(counts: Counter[int]) -> Percentiles:
 def percentiles_over_time(window: Window) -> list[Percentiles]:
     """Of each slot of the window, over all its models. One query."""
     slots = slots_of(window)
-    rows = window.of_model(DurationHour.objects.filter(kind="latency"), model="of", provider="by")
-    found: defaultdict[int, Counter[int]] = defaultdict(Counter)
-    grouped = rows.values_list(slot_of(slots), "bucket").annotate(total=Sum("count")).order_by()
-    for slot, bucket, total in grouped.exclude(total=0):
-        found[slot][bucket] += total
+    counted = durations(window, "latency", step_ms=slots.step_ms)
+    found = summed((each.start_ms - each.start_ms % slots.step_ms, each.counts) for each in counted)
     return [percentiles_of(found[at]) for at in slots.starts_ms]
 
 

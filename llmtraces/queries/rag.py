@@ -8,8 +8,9 @@ from django.db.models import Max, Min, Sum
 
 from bloop_site.lib.clock import HOUR_MS, hour_of
 from llmtraces.contract import MICROS
-from llmtraces.models import DurationHour, Retrieval, RetrievalHour
+from llmtraces.models import Retrieval, RetrievalHour
 from llmtraces.percentiles import percentile
+from llmtraces.queries.durations import durations, summed
 from llmtraces.queries.usage import percent
 from llmtraces.queries.window import Window
 from llmtraces.tables import TABLES
@@ -141,12 +142,7 @@ def sources_of(window: Window, *, limit: int) -> list[Source]:
 
 def rag_buckets(window: Window, names: set[str]) -> defaultdict[tuple[str, str], Counter[int]]:
     """How many retrievals each bucket of durations holds, by name and source."""
-    rows = window.hourly(DurationHour.objects.filter(kind="rag", of__in=names))
-    found: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
-    for name, source, bucket, total in rows.values_list("of", "by", "bucket").annotate(total=Sum("count")):
-        if total:
-            found[name, source][bucket] += total
-    return found
+    return summed(((each.of, each.by), each.counts) for each in durations(window, "rag", of=names))
 
 
 def hours_of(window: Window) -> list[RagHour]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.db.models import Sum
 
-from llmtraces.models import DurationHour, ToolHour
+from llmtraces.models import ToolHour
 from llmtraces.percentiles import percentile
+from llmtraces.queries.durations import durations, summed
 from llmtraces.queries.usage import percent
 from llmtraces.queries.window import Window
 
@@ -50,8 +51,4 @@ def tools(window: Window, *, limit: int) -> list[Tool]:
 
 def tool_buckets(window: Window, names: list[str]) -> defaultdict[str, Counter[int]]:
     """How many calls each bucket of durations holds, by tool."""
-    rows = window.hourly(DurationHour.objects.filter(kind="tool", of__in=names))
-    found: defaultdict[str, Counter[int]] = defaultdict(Counter)
-    for name, bucket, total in rows.values_list("of", "bucket").annotate(total=Sum("count")).exclude(total=0):
-        found[name][bucket] += total
-    return found
+    return summed((each.of, each.counts) for each in durations(window, "tool", of=names))

@@ -1,13 +1,15 @@
 """Recomputes every rollup from the rows, and names what differs (`manage.py verify_rollups`)."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import islice
 from typing import TypeAlias
 
 from django.apps import apps
 
+from bloop_site.lib.clock import day_of
 from llmtraces.contributions import Key, Rollup, Rollups, SpanFacts
-from llmtraces.models import Session, Trace
+from llmtraces.models import Durations, Session, Trace
+from llmtraces.packing import unpacked
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
 from llmtraces.tables import TABLES
 
@@ -30,7 +32,24 @@ def differences() -> list[str]:
             have, want = rows.get(key), wanted.get(key)
             if have != want:
                 found += [f"{table.model} {key}: stored {have}, its traces add up to {want}"]
-    return found + session_differences()
+    return found + duration_differences(expected.durations) + session_differences()
+
+
+def duration_differences(expected: Rollup) -> list[str]:
+    """One line for each hour or day whose counts of a bucket are not what the traces add up to."""
+    wanted: Counter[Key] = Counter()
+    for (project_id, hour_ms, *named), (count,) in expected.changes():
+        wanted[project_id, False, hour_ms, *named] += count
+        wanted[project_id, True, day_of(int(hour_ms)), *named] += count
+    stored: dict[Key, int] = {}
+    rows = Durations.objects.values_list("project_id", "is_day", "hour_ms", "kind", "of", "by", "counts")
+    for row in rows.iterator(chunk_size=CHUNK):
+        stored |= {(*row[:6], bucket): count for bucket, count in unpacked(row[6]).items()}
+    return [
+        f"Durations {key}: stored {stored.get(key)}, its traces add up to {wanted.get(key)}"
+        for key in sorted({*stored, *wanted}, key=str)
+        if stored.get(key) != wanted.get(key)
+    ]
 
 
 def session_differences() -> list[str]:

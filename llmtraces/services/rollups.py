@@ -5,6 +5,7 @@ from django.db.backends.utils import CursorWrapper
 
 from bloop_site.lib.db import insert_rows
 from llmtraces.contributions import Rollup, Rollups
+from llmtraces.services.durations import write_durations
 from llmtraces.tables import TABLES, RollupTable
 
 
@@ -13,6 +14,7 @@ def write_rollups(change: Rollups) -> None:
     with connection.cursor() as cursor:
         for name, table in TABLES.items():
             write_rollup(cursor, table, getattr(change, name))
+        write_durations(cursor, change.durations)
 
 
 def write_rollup(cursor: CursorWrapper, table: RollupTable, change: Rollup) -> None:

@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.audit import COMMAND_LINE
 from bloop_site.lib.clock import DAY_MS, now_ms
 from llmtraces.contract import Rules, parse_trace
-from llmtraces.models import DurationHour, Span, SpanText, Trace, TraceText, UsageHour
+from llmtraces.models import Durations, Span, SpanText, Trace, TraceText, UsageHour
 from llmtraces.queries.verify import differences
 from llmtraces.retention import OldRollups, OldTraces
 from llmtraces.services.fold import record_traces
@@ -54,7 +54,7 @@ def test_after_a_pass_the_rollups_are_what_the_rows_add_up_to(at: Cutoffs):
     assert purge(OldRollups(), at) > 0
 
     assert differences() == []
-    assert (UsageHour.objects.count(), DurationHour.objects.count()) == (1, 1)
+    assert (UsageHour.objects.count(), Durations.objects.count()) == (1, 2)
 
 
 def test_traces_go_with_their_project_and_no_others(at: Cutoffs, shop: NewProject, other: NewProject):
