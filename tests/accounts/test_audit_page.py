@@ -188,9 +188,9 @@ def test_a_span_of_time_is_written_in_its_largest_whole_unit(seconds: int, words
 
 
 def test_an_action_of_a_later_version_is_shown_all_the_same(client: Client):
-    note("llm_budget_changed", "Shop")  # type: ignore[arg-type]
+    note("tide_table_changed", "Shop")  # type: ignore[arg-type]
 
-    assert rows_of(client)[0].action == "Llm budget changed"
+    assert rows_of(client)[0].action == "Tide table changed"
 
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "a\u202eb", "متجر", "🛒" * 60])

@@ -2,17 +2,17 @@
 
 import pytest
 
-from bloop_site.lib.pace import CHUNKS_A_COPY, FIRST_ROWS, MAX_ROWS, MIN_ROWS, Pace
+from bloop_site.lib.pace import CHUNK_SECONDS, CHUNKS_A_COPY, FIRST_ROWS, MAX_ROWS, MIN_ROWS, Pace
 
 
 @pytest.mark.parametrize(
-    ("took", "rows"),
-    [(0.02, FIRST_ROWS), (0.01, 150), (0.000_001, 150), (0.04, 50), (10.0, MIN_ROWS)],
+    ("times_as_long", "rows"),
+    [(1, FIRST_ROWS), (0.5, 150), (0.000_1, 150), (2, 50), (1_000, MIN_ROWS)],
 )
-def test_chunks_grow_and_shrink_with_the_time_they_take(took: float, rows: int):
+def test_chunks_grow_and_shrink_with_the_time_they_take(times_as_long: float, rows: int):
     pace = Pace()
 
-    pace.note(took)
+    pace.note(times_as_long * CHUNK_SECONDS)
 
     assert pace.rows == rows
 

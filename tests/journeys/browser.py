@@ -6,7 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Response, ViewportSize, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Page,
+    Request,
+    Response,
+    ViewportSize,
+    sync_playwright,
+)
 
 from tests.journeys.server import Server
 
@@ -38,8 +47,13 @@ class Complaints:
     def listen(self, context: BrowserContext) -> None:
         context.on("console", lambda said: self.heard.append(said.text) if said.type in ("error", "warning") else None)
         context.on("weberror", lambda error: self.heard.append(str(error.error)))
-        context.on("requestfailed", lambda request: self.heard.append(f"{request.url} {request.failure}"))
+        context.on("requestfailed", self.look_at_failure)
         context.on("response", self.look_at)
+
+    def look_at_failure(self, request: Request) -> None:
+        """Chromium aborts what a page still loads when one leaves it; every other failure counts."""
+        if request.failure != "net::ERR_ABORTED":
+            self.heard.append(f"{request.url} {request.failure}")
 
     def look_at(self, response: Response) -> None:
         if response.status >= 400:
