@@ -4,6 +4,7 @@ Prices are in picos: millionths of a microdollar for each token, so that a dolla
 number of them. $2.50 a million is 2.5 microdollars a token, 2,500,000 picos.
 """
 
+import gc
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,10 +93,8 @@ def table_price(model: str, provider: str, *, day: int) -> Price | None:
 
 def looked_up(model: str, provider: str | None, *, at: datetime) -> Price | None:
     """The table's entry."""
-    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415  12 MB, loaded where a price is asked for
-
     try:
-        by, entry = get_snapshot().find_provider_model(model, None, provider, None)
+        by, entry = snapshot().find_provider_model(model, None, provider, None)
     except LookupError:
         return None
     listed = {
@@ -111,6 +110,16 @@ def looked_up(model: str, provider: str | None, *, at: datetime) -> Price | None
     starts = sorted({tier.start for column in columns.values() for tier in getattr(column, "tiers", ())})
     tiers = tuple((start, Price(**at_tier(columns, start), provider=by.id)) for start in starts)
     return Price(**at_tier(columns, 0), provider=by.id, tiers=tiers)
+
+
+@lru_cache(maxsize=1)
+def snapshot() -> Any:
+    """The table. It stays as it is, so the collector is spared it from then on."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415  12 MB, loaded where a price is asked for
+
+    found = get_snapshot()
+    gc.freeze()
+    return found
 
 
 def at_tier(columns: Mapping[str, Any], start: int) -> dict[str, Any]:
@@ -130,6 +139,4 @@ def picos(column: Any, start: int) -> int | None:
 @lru_cache(maxsize=1)
 def table_size() -> int:
     """How many models the table lists."""
-    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415  as above
-
-    return sum(len(provider.models) for provider in get_snapshot().providers)
+    return sum(len(provider.models) for provider in snapshot().providers)

@@ -12,7 +12,7 @@ Kept of a trace are at most 5,000 different words of at most 40 characters, of e
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import filterfalse, islice
 from typing import NamedTuple
 
 MAX_WORDS = 5_000
@@ -58,7 +58,7 @@ def words_of(texts: Iterable[str | None], there: Iterable[str] = ()) -> list[str
     found = dict.fromkeys(there)
     if text.isascii() and len(max(runs, key=len, default="")) <= MAX_CHARACTERS:
         found.update(runs)
-        others = [run for run in runs if not run.islower()]
+        others = list(filterfalse(str.islower, runs))
     else:
         found.update(dict.fromkeys(run for run in runs if is_plain(run)))
         others = [run for run in runs if not is_plain(run)]

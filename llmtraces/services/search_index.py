@@ -83,7 +83,7 @@ def words_that_came(folded: Folded, had: Sequence[str] = ()) -> list[str]:
         output = own.output
     names = [*names_of(folded.after), *chain.from_iterable((span.name, span.error_message) for span in spans)]
     texts = [own.input if own else None, output, *chain.from_iterable((span.input, span.output) for span in spans)]
-    return words_of(texts, words_of(names, had))
+    return words_of([*names, *texts], had)
 
 
 def names_of(row: StoredTrace | Trace) -> Texts:
@@ -120,7 +120,7 @@ def words_as_stored(trace_ids: Sequence[int]) -> dict[int, list[str]]:
     for pk, name, error, *kept in rows:
         names[pk] += [name, error]
         texts[pk] += kept
-    return {pk: words_of(texts[pk], words_of(names[pk])) for pk in trace_ids}
+    return {pk: words_of([*names[pk], *texts[pk]]) for pk in trace_ids}
 
 
 def beginning(column: str) -> Substr:
