@@ -16,7 +16,7 @@ from accounts.audit import COMMAND_LINE, Action
 from accounts.http import PageRequest
 from accounts.models import AuditEntry, User
 from bloop_site.lib.clock import to_ms
-from bloop_site.lib.links import page_links, with_query
+from bloop_site.lib.links import Chip, page_links, with_query
 from bloop_site.lib.pagination import page_of
 
 PAGE_SIZE = 50
@@ -34,15 +34,6 @@ class AuditFilterForm(forms.Form):
             attrs={"placeholder": "Person", "autocomplete": "off", "spellcheck": "false", "list": "people"}
         ),
     )
-
-
-@dataclass(frozen=True)
-class Chip:
-    """An active filter and the address without it."""
-
-    label: str
-    value: str
-    remove_url: str
 
 
 @dataclass(frozen=True)

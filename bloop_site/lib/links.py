@@ -6,6 +6,26 @@ from django.http import QueryDict
 
 from bloop_site.lib.pagination import Page
 
+MAX_DIGITS = 18  # below 2**63
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several windows, orders or views, and its address."""
+
+    label: str
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter in force and the address without it."""
+
+    label: str
+    value: str
+    remove_url: str
+
 
 @dataclass(frozen=True)
 class PageLinks:
@@ -44,3 +64,9 @@ def page_links(query: QueryDict, page: Page) -> PageLinks:
         next_url=with_query(query, page=str(page.number + 1)) if page.number < page.pages else None,
         more=page.more,
     )
+
+
+def number_in(value: str | None) -> int | None:
+    """A number of a row, as an address or a form has it; nonsense is None."""
+    is_number = value is not None and value.isascii() and value.isdecimal() and len(value) <= MAX_DIGITS
+    return int(value) if value is not None and is_number else None

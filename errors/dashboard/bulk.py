@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import MINUTE_MS, now_ms
-from errors.dashboard.finding import number_in
+from bloop_site.lib.links import number_in
 from errors.queries import work
 from errors.queries.work import BulkProgress
 from errors.services.bulk import MAX_IDS, Busy, continue_bulk, undo_bulk

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from bloop_site.lib.clock import HOUR_MS, to_ms
-from errors.dashboard.finding import number_in
+from bloop_site.lib.links import number_in
 from errors.models import MAX_NOTE, Issue, Status
 from errors.queries.occurrences import EventFilter
 from errors.statuses import Change

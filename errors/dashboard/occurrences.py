@@ -10,8 +10,8 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.http import PageRequest
 from bloop_site.lib.json_view import indented, tree_of
-from bloop_site.lib.links import with_query
-from errors.dashboard.finding import issue_or_404, number_in
+from bloop_site.lib.links import number_in, with_query
+from errors.dashboard.finding import issue_or_404
 from errors.dashboard.issue_forms import EventFilterForm
 from errors.queries import aggregates, groups, occurrences
 from errors.queries.aggregates import AggregateRow

@@ -6,8 +6,9 @@ from django.views.decorators.http import require_POST
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import SECOND_MS, now_ms
+from bloop_site.lib.links import number_in
 from bloop_site.templatetags.ui import age_words, thousands, utc_words
-from errors.dashboard.finding import issue_or_404, number_in
+from errors.dashboard.finding import issue_or_404
 from errors.dashboard.issue import done, refused
 from errors.dashboard.issue_forms import StatusForm
 from errors.models import Issue, Transition

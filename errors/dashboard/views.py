@@ -12,7 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
-from bloop_site.lib.links import page_links, with_query
+from bloop_site.lib.links import Chip, page_links, with_query
 from bloop_site.templatetags.ui import visible
 from errors.dashboard.bulk import BULK_ACTIONS, change_named, ids_of, list_url, nothing_selected, run, shown_work
 from errors.dashboard.forms import DEFAULTS, SORTS, STATUSES, IssueFilterForm
@@ -27,15 +27,6 @@ from projects.access import Reach, reach_of_slug
 PAGE_SIZE = 25
 WINDOW_FIELDS = ("hours", "from", "to")
 CHIP_LABELS = {"release": "Release", "environment": "Environment", "source": "Source", "route": "Route", "q": "Text"}
-
-
-@dataclass(frozen=True)
-class Chip:
-    """An active filter and the address without it."""
-
-    label: str
-    value: str
-    remove_url: str
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,14 @@
 """The hours a trend shows, as the address has them."""
 
-from dataclasses import dataclass
-
 from django.http import QueryDict
 
 from bloop_site.lib.clock import HOUR_MS, hour_of
-from bloop_site.lib.links import with_query
-from errors.dashboard.finding import number_in
+from bloop_site.lib.links import Choice, number_in, with_query
 from errors.queries.trends import Window, first_hour
 
 CHOICES = ((24, "24 h"), (72, "72 h"), (336, "14 d"), (720, "30 d"))
 USUAL_HOURS = 72
 MAX_HOURS = 720
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A window that can be chosen, and its address."""
-
-    label: str
-    url: str
-    is_current: bool
 
 
 def is_zoomed(query: QueryDict) -> bool:

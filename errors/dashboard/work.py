@@ -12,7 +12,8 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
-from errors.dashboard.finding import issue_or_404, number_in
+from bloop_site.lib.links import number_in
+from errors.dashboard.finding import issue_or_404
 from errors.dashboard.issue import done, refused
 from errors.dashboard.issue_forms import NoteForm
 from errors.models import Issue, Note

@@ -8,8 +8,7 @@ from django.http import HttpResponseBase
 from django.urls import reverse
 
 from accounts.http import PageRequest
-from bloop_site.lib.clock import from_ms
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of, wants_csv
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, iso, llm_page, shell_of, wants_csv
 from llmtraces.queries.prompts import Version
 from llmtraces.queries.prompts import prompts as prompts_of
 
@@ -130,8 +129,3 @@ def csv_row(name: str, version: Version) -> tuple[object, ...]:
         iso(version.first_seen_ms),
         iso(version.last_seen_ms),
     )
-
-
-def iso(ms: int | None) -> str | None:
-    """An instant as ISO 8601, to the millisecond."""
-    return None if ms is None else from_ms(ms).isoformat(timespec="milliseconds")

@@ -6,9 +6,9 @@ from django.http import HttpResponseBase
 
 from accounts.http import PageRequest
 from bloop_site.lib.highlights import Piece
-from bloop_site.lib.links import page_links, with_query
+from bloop_site.lib.links import Choice, page_links, with_query
 from bloop_site.lib.pagination import page_of
-from llmtraces.dashboard.shell import HOURS, Choice, Shell, answer, llm_page, shell_of
+from llmtraces.dashboard.shell import HOURS, Shell, answer, llm_page, shell_of
 from llmtraces.dashboard.trace_forms import STATUSES
 from llmtraces.dashboard.trace_view import status_tone
 from llmtraces.links import trace_url
@@ -46,7 +46,6 @@ def results(shell: Shell, text: str, status: str, *, wanted: str | None) -> dict
     return {
         "rows": [row_of(trace, how.get(trace.pk)) for trace in traces],
         "page": page_links(shell.query, page),
-        "is_more": found.more,
         "has_words": bool(found.words),
     }
 

@@ -9,11 +9,10 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from accounts.http import PageRequest
-from bloop_site.lib.clock import from_ms
-from bloop_site.lib.links import page_links, with_query
+from bloop_site.lib.links import Chip, page_links, with_query
 from bloop_site.lib.pagination import page_of
 from llmtraces.conversation import Side, side_of
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of, wants_csv
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, iso, llm_page, shell_of, wants_csv
 from llmtraces.links import trace_url
 from llmtraces.models import Trace
 from llmtraces.queries.sessions import SessionRow, active_sessions, find_session, with_sums
@@ -44,15 +43,6 @@ class ListedSession:
 
 
 @dataclass(frozen=True)
-class UserChip:
-    """The filter by a user, and the page without it."""
-
-    label: str
-    value: str
-    url: str
-
-
-@dataclass(frozen=True)
 class ShownTurn:
     """A turn of the conversation: a trace, where it leads, and what both sides said, as far as it is kept."""
 
@@ -79,7 +69,7 @@ def sessions(request: PageRequest) -> HttpResponseBase:
         "page": page_links(request.GET, page),
         "user_id": user_id,
         "controls": ("user",),
-        "chips": [UserChip("User", user_id, without)] if user_id else [],
+        "chips": [Chip("User", user_id, without)] if user_id else [],
         "without_user_url": without,
     }
     return answer(request, shell, "llm/sessions.html", context)
@@ -101,11 +91,6 @@ def sessions_csv(shell: Shell, rows: list[SessionRow]) -> HttpResponse:
         for row in rows
     )
     return csv_answer(shell, "sessions", HEADER, cells)
-
-
-def iso(ms: int) -> str:
-    """An instant for a CSV file: ISO 8601, UTC."""
-    return from_ms(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @llm_page

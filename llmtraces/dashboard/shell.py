@@ -17,7 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import from_ms, now_ms
-from bloop_site.lib.links import with_query
+from bloop_site.lib.links import Chip, Choice, number_in, with_query
 from llmtraces.queries.views import PAGES, kept_query, saved_views
 from llmtraces.queries.window import Window, names_in
 from projects.access import Reach, reach_of_slug
@@ -27,24 +27,6 @@ USUAL_HOURS, MAX_HOURS = 24, 720
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run when a cell begins with it
 OWN = ("model", "provider", "page", "format")  # controls of the form of filters, and what is about one answer
 View = Callable[..., HttpResponseBase]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of several windows, models or views, and its address."""
-
-    label: str
-    url: str
-    is_current: bool
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A filter in force; url: the page without it."""
-
-    label: str
-    value: str
-    url: str
 
 
 @dataclass(frozen=True)
@@ -97,9 +79,8 @@ def shell_of(request: PageRequest) -> Shell:
 
 def hours_of(query: QueryDict) -> int:
     """The hours asked for, held within 1 to 720; nonsense means a day."""
-    text = query.get("hours", "")
-    hours = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else USUAL_HOURS
-    return min(max(hours, 1), MAX_HOURS)
+    hours = number_in(query.get("hours"))
+    return USUAL_HOURS if hours is None else min(max(hours, 1), MAX_HOURS)
 
 
 def wants_part(request: PageRequest) -> bool:
@@ -186,9 +167,9 @@ def plain_cell(cell: object) -> object:
     return "" if cell is None else cell
 
 
-def iso(ms: int) -> str:
-    """An instant for a CSV file: ISO 8601, UTC."""
-    return from_ms(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def iso(ms: int | None) -> str | None:
+    """An instant for a CSV file: ISO 8601, UTC; nothing of none."""
+    return None if ms is None else from_ms(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def dollars(micros: int) -> str:

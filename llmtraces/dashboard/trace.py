@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 
 from accounts.http import PageRequest
 from bloop_site.lib.json_view import TreeRow, indented, tree_of
+from bloop_site.lib.links import number_in
 from llmtraces.chat import Message, messages_of, value_of
 from llmtraces.dashboard.shell import llm_page, wants_part
 from llmtraces.dashboard.trace_view import Tree, next_error, status_tone, tree_view
@@ -95,11 +96,6 @@ def span_text(request: PageRequest, project_slug: str) -> HttpResponseBase:
         raise Http404(msg)
     headers = {"Content-Disposition": f'inline; filename="{part}.txt"', "X-Content-Type-Options": "nosniff"}
     return HttpResponse(text.encode(errors="replace"), content_type="text/plain; charset=utf-8", headers=headers)
-
-
-def number_in(text: str | None) -> int | None:
-    """The number of a row in an address; None for nonsense."""
-    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 def detail_context(trace: Trace, view: Tree, selected: str | None) -> dict[str, Any]:

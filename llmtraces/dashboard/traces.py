@@ -1,13 +1,13 @@
 """The Traces page: all traces that match, each opening in place to its span tree."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 
 from accounts.http import PageRequest
-from bloop_site.lib.links import page_links, with_query
+from bloop_site.lib.links import Chip, page_links, with_query
 from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of, wants_csv, wants_part
 from llmtraces.dashboard.trace_forms import CONTROLS, SORTS, STATUSES, TraceFilterForm
 from llmtraces.dashboard.trace_view import status_tone, tree_view
@@ -39,14 +39,6 @@ HEADER = (
 )
 
 
-class Chip(NamedTuple):
-    """A filter in force and the address without it."""
-
-    label: str
-    value: str
-    remove_url: str
-
-
 @llm_page
 def traces(request: PageRequest) -> HttpResponseBase:
     """All traces that match, 50 a page; as CSV the first 10,000."""
@@ -60,7 +52,6 @@ def traces(request: PageRequest) -> HttpResponseBase:
     context = {
         "rows": [listed(row) for row in rows],
         "page": page_links(request.GET, page),
-        "is_more": page.more,
         "form": form,
         "controls": CONTROLS,
         "statuses": STATUSES if filters.status in dict(STATUSES) else (*STATUSES, (filters.status, filters.status)),
@@ -68,7 +59,7 @@ def traces(request: PageRequest) -> HttpResponseBase:
         "sorts": SORTS,
         "sort": form.order,
         "more_open": any(request.GET.get(name) for name in MORE),
-        "trace_chips": chips_of(shell, form),
+        "chips": chips_of(shell, form),
         "clear_all_url": with_query(shell.query, **dict.fromkeys((*CONTROLS, "model", "provider", "page"))),
     }
     return answer(request, shell, "llm/traces.html", context)
@@ -87,15 +78,8 @@ def listed(row: TraceRow) -> dict[str, Any]:
 
 
 def chips_of(shell: Shell, form: TraceFilterForm) -> list[Chip]:
-    """One chip for each filter in force; the order is none."""
-    chips = [
-        Chip(label, value, with_query(shell.query, **{name: None, "page": None}))
-        for name, label, value in (
-            ("model", "Model", shell.window.model),
-            ("provider", "Provider", shell.window.provider),
-        )
-        if value
-    ]
+    """One chip for each filter of the page's own in force; the order is none."""
+    chips = []
     for name in CONTROLS[:-1]:
         value = form.cleaned_data.get(name)
         if value not in (None, "", False):

@@ -305,7 +305,7 @@ def test_a_filter_that_fits_nothing_is_a_chip_and_can_be_cleared(path, admin_cli
 
     page = admin_client.get(f"{path}?model=nope&hours=6&page=2")
 
-    chips = [(chip.label, chip.value, chip.url) for chip in page.context["chips"]]
+    chips = [(chip.label, chip.value, chip.remove_url) for chip in page.context["chips"]]
     assert chips == [("Model", "nope", "?hours=6")]
     if path != "/llm":  # traces have no model, so the Overview still has them
         assert "Nothing matches" in page.content.decode()
