@@ -39,15 +39,20 @@ class ModelQuery(WindowQuery):
     provider = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
 
 
+def refuse_when_off() -> None:
+    """While the section is off its endpoints do not exist, whoever asks (contract 0.6). Raises ApiError 404."""
+    if not settings.BLOOP.llm_tracing.enabled:
+        raise ApiError("not found", status=404)
+
+
 class LlmView(ScopedView):
     """A query endpoint. With `llm_tracing.enabled` off it does not exist."""
 
     scopes: ClassVar[tuple[str, ...]] = ("llm:read", "errors:read")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """404 while the section is switched off, whoever asks (contract 0.6)."""
-        if not settings.BLOOP.llm_tracing.enabled:
-            raise ApiError("not found", status=404)
+        """As `refuse_when_off`."""
+        refuse_when_off()
         super().initial(request, *args, **kwargs)
 
     def checked(self, query: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:

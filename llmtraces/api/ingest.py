@@ -15,6 +15,7 @@ from bloop_site.lib.wire import Unreadable, decode_json
 from ingest.authentication import Sender
 from ingest.views import SignedView, json_answer
 from llmtraces.api import schema
+from llmtraces.api.base import refuse_when_off
 from llmtraces.contract import (
     Entry,
     Rules,
@@ -41,9 +42,8 @@ class TracesIngestView(SignedView):
         return settings.BLOOP.llm_tracing.max_payload_bytes
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """404 while the section is switched off (contract 0.6)."""
-        if not settings.BLOOP.llm_tracing.enabled:
-            raise ApiError("not found", status=404)
+        """As `refuse_when_off`."""
+        refuse_when_off()
 
     def rules(self, sender: Sender) -> Rules:
         """The policy and the masking of this moment, in one query, and the limits."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -15,7 +14,7 @@ from bloop_site.lib.wire import Unreadable, decode_json
 from ingest.authentication import confirm
 from ingest.views import SignedView, json_answer
 from llmtraces.api import judgement_schema as schema
-from llmtraces.api.base import LlmView, WindowQuery
+from llmtraces.api.base import LlmView, WindowQuery, refuse_when_off
 from llmtraces.api.ingest import TraceUpdateView
 from llmtraces.api.judgement_serializers import (
     FeedbackSerializer,
@@ -43,6 +42,16 @@ def keep_or_refuse(keep: Keep, project_id: str, trace_id: str, raw: Any) -> None
         raise not_found(trace_id) from None
 
 
+def keep_score(project_id: str, trace_id: str, raw: Any) -> None:
+    """Check and keep the score of a decoded body. Raises JudgementInvalid, TraceNotFound."""
+    put_score(project_id=project_id, trace_id=trace_id, score=parse_score(raw), now_ms=now_ms())
+
+
+def keep_feedback(project_id: str, trace_id: str, raw: Any) -> None:
+    """As `keep_score`, of feedback."""
+    put_feedback(project_id=project_id, trace_id=trace_id, feedback=parse_feedback(raw), now_ms=now_ms())
+
+
 def not_found(trace_id: str) -> ApiError:
     """The 404 of contract 8.6."""
     return ApiError(f"trace not found: {trace_id}", status=404)
@@ -55,19 +64,14 @@ class SignedJudgementView(SignedView):
     """A POST signed with the project's key, checked, limited and booked as a trace is (contract 1.1)."""
 
     kind = "traces"
-
-    @staticmethod
-    def keep_judgement(project_id: str, trace_id: str, raw: Any) -> None:
-        """Check and keep a decoded body. Raises JudgementInvalid, TraceNotFound."""
-        raise NotImplementedError
+    keep_judgement: "ClassVar[staticmethod[[str, str, Any], None]]"
 
     def body_limit(self) -> int:
         return MAX_BODY_BYTES
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """404 while the section is switched off (contract 0.6)."""
-        if not settings.BLOOP.llm_tracing.enabled:
-            raise ApiError("not found", status=404)
+        """As `refuse_when_off`."""
+        refuse_when_off()
 
     def post(self, request: Request, trace_id: str) -> HttpResponse:
         sender, body = self.receive(request)
@@ -81,15 +85,11 @@ class SignedJudgementView(SignedView):
 
 
 class SignedScoreView(SignedJudgementView):
-    @staticmethod
-    def keep_judgement(project_id: str, trace_id: str, raw: Any) -> None:
-        put_score(project_id=project_id, trace_id=trace_id, score=parse_score(raw), now_ms=now_ms())
+    keep_judgement = staticmethod(keep_score)
 
 
 class SignedFeedbackView(SignedJudgementView):
-    @staticmethod
-    def keep_judgement(project_id: str, trace_id: str, raw: Any) -> None:
-        put_feedback(project_id=project_id, trace_id=trace_id, feedback=parse_feedback(raw), now_ms=now_ms())
+    keep_judgement = staticmethod(keep_feedback)
 
 
 # --- By token or session ----------------------------------------------------------------------------------------------

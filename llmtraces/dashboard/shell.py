@@ -4,7 +4,7 @@ import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import wraps
+from functools import cache, wraps
 from io import StringIO
 from typing import Any
 
@@ -120,7 +120,7 @@ def kept(shell: Shell, controls: Sequence[str]) -> list[tuple[str, str]]:
 
 def frame_context(shell: Shell, *, page: str = "", controls: Sequence[str] = ()) -> dict[str, Any]:
     """What `llm/base.html` shows around the page. controls: names of the filters that the page adds."""
-    names = names_in(shell.window)
+    names = cache(lambda: names_in(shell.window))  # asked for only where the filters are drawn
     return {
         "shell": shell,
         "chips": chips(shell),
@@ -132,8 +132,8 @@ def frame_context(shell: Shell, *, page: str = "", controls: Sequence[str] = ())
             Choice(label, with_query(shell.query, hours=str(each), page=None), each == shell.window.hours)
             for each, label in HOURS
         ],
-        "models": sorted({name for name, _ in names} | {shell.window.model} - {""}),
-        "providers": sorted({name for _, name in names} | {shell.window.provider} - {""}),
+        "models": lambda: sorted({name for name, _ in names()} | {shell.window.model} - {""}),
+        "providers": lambda: sorted({name for _, name in names()} | {shell.window.provider} - {""}),
         "clear_url": with_query(shell.query, model=None, provider=None, page=None),
         "refresh_url": with_query(shell.query),
         "csv_url": with_query(shell.query, format="csv"),

@@ -111,6 +111,7 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
     rows, new_spans = [], {}
     sessions: dict[SessionKey, bool] = {}
     retrievals: list[Changed] = []
+    folded: list[Folded] = []
     for row in stored:
         incoming, before = batch[row.key], spans[row.id]
         change.add(row.project_id, row.facts(), list(before.values()), sign=-1)
@@ -124,6 +125,7 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
         after = row.after(incoming)
         change.add(row.project_id, after.facts(), list(now.values()))
         note_sessions(sessions, row, after)
+        folded.append(Folded(row, after, before, incoming))
         rows.append(update_row(after, list(now.values())))
         new_spans[row] = priced
     with connection.cursor() as cursor:
@@ -132,7 +134,7 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
     write_texts({row: batch[row.key] for row in stored})
     write_rollups(change)
     write_retrievals(retrievals)
-    index_words([Folded(row, row.after(batch[row.key]), spans[row.id], batch[row.key]) for row in stored])
+    index_words(folded)
     write_sessions(sessions)
 
 

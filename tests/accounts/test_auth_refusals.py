@@ -438,7 +438,9 @@ def test_who_has_no_passkey_yet_adds_one_in_an_old_session(
     client.force_login(admin)
     later(monkeypatch, days=3)
 
-    start(client, "passkeys")
+    _, options = start(client, "passkeys")
+
+    assert options["user"]["name"] == admin.username
 
 
 def test_a_passkey_is_added_once(client: Client, ann: User, device: Authenticator):

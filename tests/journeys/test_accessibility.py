@@ -1,5 +1,6 @@
 """Every page so far under axe-core, light and dark, on a desk and on a phone: nothing serious or critical."""
 
+import time
 import uuid
 from importlib.resources import files
 from typing import Any, Literal
@@ -99,6 +100,72 @@ def test_the_pages_behind_sign_in_have_no_serious_problem(home: Home):
         )
 
     assert found == ""
+
+
+def test_the_pages_of_llm_tracing_have_no_serious_problem(home: Home):
+    looks = [LOOKS[0], LOOKS[-1]]
+    with serving(home, BLOOP__LLM_TRACING__DEFAULT_CONTENT_STORAGE="full") as server, chromium() as browser:
+        context = browser.new_context(base_url=server.origin, bypass_csp=True)
+        set_up(context, server)
+        page = context.new_page()
+        found = problems(page, "/llm/traces", looks=looks)  # as long as nothing was sent
+        found += problems(page, "/llm/search", looks=looks)
+        send_judged_trace(server)
+        answers = "?project=shop"
+        pages = ["", "/usage", "/latency", "/models", "/traces", "/prompts", "/scores", "/sessions", "/tools", "/rag"]
+        for each in [*pages, "/feedback"]:
+            found += problems(page, f"/llm{each}{answers}", looks=looks)
+        found += problems(page, "/llm/search?q=refund", looks=looks)
+        found += problems(page, "/llm/prompt?name=greet&v1=1&v2=2", looks=looks)
+        found += problems(page, "/llm/session?project=shop&id=talk", looks=looks)
+        found += problems(page, "/llm/scores?name=accuracy", looks=looks)
+        found += problems(page, "/llm/trace/shop?id=judged&span=ask", looks=looks)
+        found += problems(page, "/settings/projects/shop/llm", looks=looks)
+
+    assert "\n".join(found) == ""
+
+
+def send_judged_trace(server: Server) -> None:
+    """A trace that gives every page of the section something to show."""
+    now = int(time.time() * 1000)
+    told = {"rag.chunks_retrieved": 8, "rag.chunks_used": 3, "rag.relevance_scores": [0.9], "rag.source": "help"}
+    asked = '[{"role": "user", "content": "Where is my refund?"}, {"role": "assistant", "content": "On its way."}]'
+    spans = [
+        {"id": "find", "span_type": "retrieval", "name": "kb.search", "latency_ms": 40, "metadata": told},
+        {
+            "id": "call",
+            "span_type": "tool",
+            "name": "lookup",
+            "latency_ms": 90,
+            "status": "error",
+            "error_message": "no",
+        },
+        {
+            "id": "ask",
+            "name": "answer",
+            "model": "nobodys-model",
+            "input_tokens": 90,
+            "output_tokens": 9,
+            "latency_ms": 700,
+            "time_to_first_token_ms": 200,
+            "input": asked,
+            "output": "On its way.",
+        },
+    ]
+    trace = {
+        "id": "judged",
+        "name": "support",
+        "session_id": "talk",
+        "user_id": "ann",
+        "started_at": now,
+        "spans": spans,
+    }
+    sent = {**trace, "ended_at": now + 900, "prompt_name": "greet", "prompt_version": "1", "input": asked}
+    assert server.post("/v1/traces", sent).status == 200
+    score = {"name": "accuracy", "value": 0.4}
+    assert server.post("/v1/llm/traces/judged/scores", score).status == 200
+    assert server.post("/v1/llm/traces/judged/feedback", {"value": -1, "comment": "Slow"}).status == 200
+    server.wait_until_drained()
 
 
 def test_every_page_of_the_django_admin_has_no_serious_problem(home: Home):

@@ -100,3 +100,22 @@ def test_the_same_works_without_javascript(shared_server: Server, complaints: Co
         expect(page.get_by_text("The order service is down")).to_be_visible()
 
     assert complaints.heard == []
+
+
+def test_a_word_is_searched_and_seen_marked_where_it_was_found(shared_server: Server, complaints: Complaints):
+    link, name = shared_server.sign_in_link(), send_trace(shared_server)
+    with visit(shared_server, complaints) as page:
+        sign_in(page, link)
+
+        page.get_by_role("navigation", name="Sections").get_by_role("link", name="Search", exact=True).click()
+        expect(page.get_by_text("Enter a query to search traces")).to_be_visible()
+        page.get_by_label("Search traces").press_sequentially("order service")  # as one types
+
+        row = page.locator("#results").get_by_role("link", name=name)
+        expect(row).to_be_visible()
+        expect(page.locator("#results mark").filter(has_text="service").first).to_be_visible()
+        assert_fits_a_phone(page)
+        page.get_by_label("Search traces").fill("nosuchwordanywhere")
+        expect(page.locator("#results").get_by_role("link", name=name)).to_have_count(0)
+
+    assert complaints.heard == []

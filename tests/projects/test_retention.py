@@ -457,12 +457,18 @@ def test_one_process_works_at_one_run_at_a_time(sent: list[dict[str, Any]]):
 
 
 def test_a_broker_that_is_away_is_no_failure(monkeypatch: pytest.MonkeyPatch):
-    def away(**_: Any) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def away(**options: Any) -> None:
+        asked.append(options)
         raise OSError
 
     monkeypatch.setattr(tasks, "purge", SimpleNamespace(apply_async=away))
+    run = start()
 
     tasks.start_purging()
+
+    assert (len(asked), PurgeRun.objects.get(finished_at=None)) == (1, run)
 
 
 def test_a_worker_that_starts_asks_for_a_pass_and_beat_does_at_the_interval(
