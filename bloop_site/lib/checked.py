@@ -8,7 +8,10 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 
 from bloop_site.lib.api import ApiError
+from bloop_site.lib.pagination import MAX_OFFSET, clamp
 from bloop_site.lib.parsers import JsonBody
+
+MAX_LIMIT = 200
 
 
 class SmallJsonBody(JsonBody):
@@ -74,3 +77,23 @@ def checked_body(serializer: type[serializers.Serializer[Any]], request: Request
             raise ApiError(f"{name} is required") from None
         raise
     return dict(found.validated_data)
+
+
+class PageQuery(serializers.Serializer[Any]):
+    """`limit` and `offset`, held within bounds (contract 4.1)."""
+
+    limit = serializers.IntegerField(default=50, help_text="1 to 200")
+    offset = serializers.IntegerField(default=0)
+
+    def validate_limit(self, value: int) -> int:
+        return clamp(value, 1, MAX_LIMIT)
+
+    def validate_offset(self, value: int) -> int:
+        return clamp(value, 0, MAX_OFFSET)
+
+
+def checked_query(query: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    """The query string's known parameters, typed and bounded. Raises a 400 naming the first wrong one."""
+    serializer = query(data=request.query_params)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)

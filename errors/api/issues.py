@@ -7,9 +7,10 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer, Serializer
+from rest_framework.serializers import BaseSerializer
 
 from bloop_site.lib.api import ApiError
+from bloop_site.lib.checked import PageQuery, checked_query
 from bloop_site.lib.clock import HOUR_MS, now_ms
 from errors.api import schema, serializers
 from errors.models import Event, Issue
@@ -23,13 +24,6 @@ from projects.models import ApiToken
 from projects.views import ScopedView
 
 TREND_HOURS = 24
-
-
-def checked(query: type[Serializer[Any]], request: Request) -> dict[str, Any]:
-    """The query string's known parameters, typed and bounded. Raises a 400 naming the first wrong one."""
-    serializer = query(data=request.query_params)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def page_response(
@@ -69,7 +63,7 @@ class ErrorsView(ScopedView):
 class ErrorListView(ErrorsView):
     @extend_schema(**schema.read("list_errors", serializers.ListedErrorSerializer(many=True), serializers.ListQuery))
     def get(self, request: Request) -> Response:
-        query = checked(serializers.ListQuery, request)
+        query = checked_query(serializers.ListQuery, request)
         if query["sort"] not in SORTS:
             raise ApiError(f"invalid sort field: {query['sort']}")
         filters = IssueFilter(
@@ -162,11 +156,9 @@ def frame_json(line: str, original: Original | None) -> dict[str, Any]:
 
 
 class OccurrencesView(ErrorsView):
-    @extend_schema(
-        **schema.read("list_occurrences", serializers.OccurrenceSerializer(many=True), serializers.PageQuery)
-    )
+    @extend_schema(**schema.read("list_occurrences", serializers.OccurrenceSerializer(many=True), PageQuery))
     def get(self, request: Request, fingerprint: str) -> Response:
-        bounds = checked(serializers.PageQuery, request)
+        bounds = checked_query(PageQuery, request)
         rows = events.occurrences(self.reach(request), fingerprint)
         return page_response(request, rows, serializers.OccurrenceSerializer, bounds)
 
@@ -176,7 +168,7 @@ class TrendView(ErrorsView):
         **schema.read("get_error_trend", serializers.TrendPointSerializer(many=True), serializers.TrendQuery)
     )
     def get(self, request: Request, fingerprint: str) -> Response:
-        hours = checked(serializers.TrendQuery, request)["hours"]
+        hours = checked_query(serializers.TrendQuery, request)["hours"]
         ids = list(groups.shown_by([issue.pk for issue in issues.issues_with(self.reach(request), fingerprint)]))
         points = trends.sparse_issue_hours(ids, since_ms=now_ms() - hours * HOUR_MS)
         return Response(serializers.TrendPointSerializer(points, many=True).data)
@@ -185,17 +177,15 @@ class TrendView(ErrorsView):
 class TrendsView(ErrorsView):
     @extend_schema(**schema.read("get_trends", serializers.TrendPointSerializer(many=True), serializers.TrendQuery))
     def get(self, request: Request) -> Response:
-        hours = checked(serializers.TrendQuery, request)["hours"]
+        hours = checked_query(serializers.TrendQuery, request)["hours"]
         points = trends.sparse_project_hours(self.reach(request), since_ms=now_ms() - hours * HOUR_MS)
         return Response(serializers.TrendPointSerializer(points, many=True).data)
 
 
 class ReleaseErrorsView(ErrorsView):
-    @extend_schema(
-        **schema.read("list_release_errors", serializers.AggregateSerializer(many=True), serializers.PageQuery)
-    )
+    @extend_schema(**schema.read("list_release_errors", serializers.AggregateSerializer(many=True), PageQuery))
     def get(self, request: Request, release: str) -> Response:
-        bounds = checked(serializers.PageQuery, request)
+        bounds = checked_query(PageQuery, request)
         rows = aggregates.release_errors(self.reach(request), release)
         return page_response(request, rows, serializers.AggregateSerializer, bounds)
 

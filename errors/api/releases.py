@@ -7,9 +7,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bloop_site.lib.checked import PageQuery, checked_query
 from errors.api import schema
-from errors.api.issues import ErrorsView, checked, page_headers
-from errors.api.serializers import PageQuery
+from errors.api.issues import ErrorsView, page_headers
 from errors.queries.releases import release_list, rows_of
 
 
@@ -38,7 +38,7 @@ class ReleaseSerializer(serializers.Serializer[Any]):
 class ReleaseListView(ErrorsView):
     @extend_schema(**schema.read("list_releases", ReleaseSerializer(many=True), ReleaseQuery))
     def get(self, request: Request) -> Response:
-        query = checked(ReleaseQuery, request)
+        query = checked_query(ReleaseQuery, request)
         limit, offset = query["limit"], query["offset"]
         found = release_list(self.reach(request), q=query["q"])
         rows = rows_of(found[offset : offset + limit].select_related("project"))

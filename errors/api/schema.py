@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
 
+from bloop_site.lib.checked import PageQuery
 from bloop_site.lib.schema import problem
 from errors.api import serializers
 from ingest.schema import INGEST_PROBLEMS, SIGNED, SIGNED_NEEDS
@@ -78,7 +79,7 @@ INGEST_BATCH: dict[str, Any] = {
 
 def read(operation_id: str, answer: Any, *parameters: Any, found: bool = False) -> dict[str, Any]:
     """The schema of a GET endpoint under a project filter. found: answers 404 for what is not there."""
-    is_paged = any(isinstance(each, type) and issubclass(each, serializers.PageQuery) for each in parameters)
+    is_paged = any(isinstance(each, type) and issubclass(each, PageQuery) for each in parameters)
     return {
         **described(operation_id, "A token needs the scope `errors:read`."),
         "tags": ["errors"],

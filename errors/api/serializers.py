@@ -7,11 +7,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from bloop_site.lib.checked import Flag, SecondsField, Whole
-from bloop_site.lib.pagination import MAX_OFFSET, clamp
+from bloop_site.lib.checked import Flag, PageQuery, SecondsField, Whole
+from bloop_site.lib.pagination import clamp
 from errors.models import Aggregate, Event, SourceMap, Transition
 
-MAX_LIMIT = 200
 MAX_MAPS = 1_000
 INT64 = 2**63 - 1
 
@@ -229,19 +228,6 @@ class StatsSerializer(serializers.Serializer[Any]):
     unresolved_errors = serializers.IntegerField()
     total_events_24h = serializers.IntegerField()
     top_routes = RouteCountSerializer(many=True)
-
-
-class PageQuery(serializers.Serializer[Any]):
-    """`limit` and `offset`, held within bounds (contract 4.1)."""
-
-    limit = serializers.IntegerField(default=50, help_text="1 to 200")
-    offset = serializers.IntegerField(default=0)
-
-    def validate_limit(self, value: int) -> int:
-        return clamp(value, 1, MAX_LIMIT)
-
-    def validate_offset(self, value: int) -> int:
-        return clamp(value, 0, MAX_OFFSET)
 
 
 class ListQuery(PageQuery):

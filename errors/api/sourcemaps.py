@@ -11,9 +11,10 @@ from rest_framework.response import Response
 from accounts.audit import Actor
 from accounts.models import User
 from bloop_site.lib.api import ApiError
+from bloop_site.lib.checked import checked_query
 from bloop_site.lib.network import client_address
 from errors.api import schema, serializers
-from errors.api.issues import checked, page_response
+from errors.api.issues import page_response
 from errors.queries.sourcemaps import maps_of
 from errors.services.sourcemaps import SourceMapGone, delete_source_map, store_source_map
 from errors.sourcemap import SourceMapInvalid
@@ -74,7 +75,7 @@ class SourceMapsView(SourceMapsBaseView):
     )
     def get(self, request: Request, slug: str) -> Response:
         project = self.seen(request, slug)
-        query = checked(serializers.SourceMapQuery, request)
+        query = checked_query(serializers.SourceMapQuery, request)
         rows = maps_of(project.pk, release=query["release"])
         return page_response(request, rows, serializers.SourceMapSerializer, query)
 

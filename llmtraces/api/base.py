@@ -7,29 +7,22 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from bloop_site.lib.api import ApiError
+from bloop_site.lib.checked import PageQuery
 from bloop_site.lib.clock import now_ms
-from bloop_site.lib.pagination import MAX_OFFSET, clamp
+from bloop_site.lib.pagination import clamp
 from llmtraces.queries.window import Window
 from projects.views import ScopedView
 
-MAX_HOURS, MAX_LIMIT = 720, 200
+MAX_HOURS = 720
 
 
-class WindowQuery(serializers.Serializer[Any]):
+class WindowQuery(PageQuery):
     """What every windowed endpoint understands; each bound is held, not refused."""
 
     hours = serializers.IntegerField(default=24, help_text="1 to 720, counted back from the running clock hour")
-    limit = serializers.IntegerField(default=50, help_text="1 to 200")
-    offset = serializers.IntegerField(default=0)
 
     def validate_hours(self, value: int) -> int:
         return clamp(value, 1, MAX_HOURS)
-
-    def validate_limit(self, value: int) -> int:
-        return clamp(value, 1, MAX_LIMIT)
-
-    def validate_offset(self, value: int) -> int:
-        return clamp(value, 0, MAX_OFFSET)
 
 
 class ModelQuery(WindowQuery):
@@ -54,12 +47,6 @@ class LlmView(ScopedView):
         """As `refuse_when_off`."""
         refuse_when_off()
         super().initial(request, *args, **kwargs)
-
-    def checked(self, query: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-        """The query string's known parameters, typed and bounded. Raises a 400 naming the first wrong one."""
-        serializer = query(data=request.query_params)
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
 
     def window(self, request: Request, query: dict[str, Any]) -> Window:
         """The window of a checked query, over the caller's projects."""

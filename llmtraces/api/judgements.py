@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bloop_site.lib.api import ApiError, is_signed
+from bloop_site.lib.checked import checked_query
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.wire import Unreadable, decode_json
 from ingest.authentication import confirm
@@ -186,7 +187,7 @@ class TraceFeedbackView(JudgementView):
 class ScoreSummaryView(LlmView):
     @extend_schema(**schema.SCORE_SUMMARY)
     def get(self, request: Request) -> Response:
-        query = self.checked(SummaryQuery, request)
+        query = checked_query(SummaryQuery, request)
         window, name = self.window(request, query), query["name"]
         cards = judgements.score_cards(window)
         card = judgements.card_of(window, name, cards)
@@ -209,7 +210,7 @@ class ScoreSummaryView(LlmView):
 class FeedbackSummaryView(LlmView):
     @extend_schema(**schema.FEEDBACK_SUMMARY)
     def get(self, request: Request) -> Response:
-        window = self.window(request, self.checked(WindowQuery, request))
+        window = self.window(request, checked_query(WindowQuery, request))
         found = judgements.thumbs(window)
         return Response(
             {

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bloop_site.lib.checked import checked_query
 from llmtraces.api.base import LlmView
 from llmtraces.api.read_schema import read
 from llmtraces.api.usage import HoursQuery, ListQuery
@@ -80,7 +81,7 @@ class ComparedSerializer(serializers.Serializer[Any]):
 class PromptListView(LlmView):
     @extend_schema(**read("list_llm_prompts", "Prompts, the most used first", PromptsSerializer, ListQuery))
     def get(self, request: Request) -> Response:
-        query = self.checked(ListQuery, request)
+        query = checked_query(ListQuery, request)
         rows = prompts(self.window(request, query), limit=query["limit"])
         return Response({"prompts": [prompt_json(row) for row in rows], "window_hours": query["hours"]})
 
@@ -92,7 +93,7 @@ class PromptVersionsView(LlmView):
         )
     )
     def get(self, request: Request, name: str) -> Response:
-        query = self.checked(ListQuery, request)
+        query = checked_query(ListQuery, request)
         rows = versions_of(self.window(request, query), name)[: query["limit"]]
         answer = {"name": name, "versions": VersionSerializer(rows, many=True).data}
         return Response({**answer, "window_hours": query["hours"]})
@@ -103,7 +104,7 @@ class PromptCompareView(LlmView):
         **read("compare_llm_prompt_versions", "Two versions of a prompt side by side", ComparedSerializer, CompareQuery)
     )
     def get(self, request: Request, name: str) -> Response:
-        query = self.checked(CompareQuery, request)
+        query = checked_query(CompareQuery, request)
         window = self.window(request, query)
         sides = {side: VersionSerializer(version_of(window, name, query[side])).data for side in ("v1", "v2")}
         return Response({"name": name, **sides, "window_hours": query["hours"]})

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bloop_site.lib.checked import checked_query
 from bloop_site.lib.schema import problem
 from llmtraces.api.base import LlmView, WindowQuery
 from llmtraces.queries.rag import rag
@@ -86,7 +87,7 @@ class RagView(LlmView):
         },
     )
     def get(self, request: Request) -> Response:
-        query = self.checked(RagQuery, request)
+        query = checked_query(RagQuery, request)
         found = rag(self.window(request, query), limit=query["limit"])
         answer = {
             "sources": found.sources,

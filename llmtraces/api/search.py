@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bloop_site.lib.checked import checked_query
 from llmtraces.api.base import WindowQuery
 from llmtraces.api.read_schema import read
 from llmtraces.api.traces import TraceEntrySerializer, TraceListView
@@ -57,7 +58,7 @@ class SearchView(TraceListView):
         **read("search_llm_traces", "Find traces by their words", FoundTracesSerializer, SearchQuery),
     )
     def get(self, request: Request) -> Response:
-        query = self.checked(SearchQuery, request)
+        query = checked_query(SearchQuery, request)
         text = query["search"] or query["q"]
         if not text:
             return self.listed(request)

@@ -7,7 +7,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bloop_site.lib.pagination import MAX_OFFSET, clamp
+from bloop_site.lib.checked import PageQuery, checked_query
+from bloop_site.lib.pagination import clamp
 from llmtraces.api.base import LlmView, WindowQuery
 from llmtraces.api.read_schema import read
 from llmtraces.api.traces import TraceEntrySerializer
@@ -22,17 +23,13 @@ class SessionsQuery(WindowQuery):
     user_id = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
 
 
-class SessionQuery(serializers.Serializer[Any]):
+class SessionQuery(PageQuery):
     """Which part of a session's traces. No window: a conversation is read from its beginning."""
 
     limit = serializers.IntegerField(default=MAX_TRACES, help_text=f"1 to {MAX_TRACES}")
-    offset = serializers.IntegerField(default=0)
 
     def validate_limit(self, value: int) -> int:
         return clamp(value, 1, MAX_TRACES)
-
-    def validate_offset(self, value: int) -> int:
-        return clamp(value, 0, MAX_OFFSET)
 
 
 class SessionRowSerializer(serializers.Serializer[Any]):
@@ -70,7 +67,7 @@ class SessionSerializer(serializers.Serializer[Any]):
 class SessionListView(LlmView):
     @extend_schema(**read("list_llm_sessions", "Sessions, the last active first", SessionsSerializer, SessionsQuery))
     def get(self, request: Request) -> Response:
-        query = self.checked(SessionsQuery, request)
+        query = checked_query(SessionsQuery, request)
         window = self.window(request, query)
         rows, total = session_page(window, user_id=query["user_id"], limit=query["limit"], offset=query["offset"])
         answer = {"sessions": SessionRowSerializer(rows, many=True).data, "total": total}
@@ -82,7 +79,7 @@ class SessionDetailView(LlmView):
 
     @extend_schema(**read("get_llm_session", "One session's traces, oldest first", SessionSerializer, SessionQuery))
     def get(self, request: Request, session_id: str) -> Response:
-        query = self.checked(SessionQuery, request)
+        query = checked_query(SessionQuery, request)
         found = find_session(self.reach(request), session_id)
         rows = traces_of(found)[query["offset"] : query["offset"] + query["limit"]] if found else ()
         return Response(

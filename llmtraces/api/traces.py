@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bloop_site.lib.api import ApiError
+from bloop_site.lib.checked import checked_query
 from llmtraces.api.base import LlmView, ModelQuery
 from llmtraces.api.read_schema import read
 from llmtraces.models import Span, Trace
@@ -133,7 +134,7 @@ class TraceListView(LlmView):
 
     def listed(self, request: Request, *, status: str = "") -> Response:
         """A page of the traces that match, and how many do. status: goes before the one asked for."""
-        query = self.checked(TraceQuery, request)
+        query = checked_query(TraceQuery, request)
         window = self.window(request, query)
         filters = filter_of(query)
         filters = replace(filters, status=status or filters.status)

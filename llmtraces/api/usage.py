@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bloop_site.lib.checked import checked_query
 from llmtraces.api.base import LlmView, ModelQuery, WindowQuery
 from llmtraces.api.read_schema import read
 from llmtraces.queries.latency import latency_by_model
@@ -140,7 +141,7 @@ class OverviewView(LlmView):
         **read("get_llm_overview", "Traces, spans, tokens, cost and errors", OverviewAnswerSerializer, HoursQuery)
     )
     def get(self, request: Request) -> Response:
-        query = self.checked(HoursQuery, request)
+        query = checked_query(HoursQuery, request)
         found = overview(self.window(request, query))
         return Response({**OverviewSerializer(found).data, "window_hours": query["hours"]})
 
@@ -163,7 +164,7 @@ class UsageView(LlmView):
         )
     )
     def get(self, request: Request) -> Response:
-        query = self.checked(ModelQuery, request)
+        query = checked_query(ModelQuery, request)
         rows = usage_by_hour(self.window(request, query), limit=query["limit"], offset=query["offset"])
         return Response({"usage": UsageRowSerializer(rows, many=True).data, "window_hours": query["hours"]})
 
@@ -173,7 +174,7 @@ class LatencyView(LlmView):
         **read("list_llm_latency", "Latency percentiles by model, the busiest first", LatencySerializer, LatencyQuery)
     )
     def get(self, request: Request) -> Response:
-        query = self.checked(LatencyQuery, request)
+        query = checked_query(LatencyQuery, request)
         rows = latency_by_model(self.window(request, query))
         return Response({"latency": LatencyRowSerializer(rows, many=True).data, "window_hours": query["hours"]})
 
@@ -181,7 +182,7 @@ class LatencyView(LlmView):
 class ModelsView(LlmView):
     @extend_schema(**read("list_llm_models", "Models, the dearest first", ModelsSerializer, ModelsQuery))
     def get(self, request: Request) -> Response:
-        query = self.checked(ModelsQuery, request)
+        query = checked_query(ModelsQuery, request)
         rows = usage_by_model(self.window(request, query), limit=query["limit"])
         return Response({"models": ModelRowSerializer(rows, many=True).data, "window_hours": query["hours"]})
 
@@ -189,6 +190,6 @@ class ModelsView(LlmView):
 class ToolsView(LlmView):
     @extend_schema(**read("list_llm_tools", "Tools and retrievals, the most called first", ToolsSerializer, ListQuery))
     def get(self, request: Request) -> Response:
-        query = self.checked(ListQuery, request)
+        query = checked_query(ListQuery, request)
         rows = tools(self.window(request, query), limit=query["limit"])
         return Response({"tools": ToolRowSerializer(rows, many=True).data, "window_hours": query["hours"]})

@@ -7,7 +7,7 @@ from django.http import HttpResponseBase
 from accounts.http import PageRequest
 from llmtraces.dashboard.charts import of_durations, over_time
 from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of, wants_csv
-from llmtraces.queries.latency import ModelTimes, distribution, percentiles_over_time, times_by_model
+from llmtraces.queries.latency import ModelTimes, distribution, times_of
 from llmtraces.queries.series import slots_of
 
 MOST_ROWS = 200
@@ -18,21 +18,21 @@ HEADER = ("model", "calls", "p50_ms", "p90_ms", "p99_ms", "average_ttft_ms", "p9
 def latency(request: PageRequest) -> HttpResponseBase:
     """The Latency page, or its table as CSV."""
     shell = shell_of(request)
-    rows, everything = times_by_model(shell.window)
+    times = times_of(shell.window)
+    rows = times.by_model
     if wants_csv(request):
         return latency_csv(shell, rows)
-    over = percentiles_over_time(shell.window)
     lines = (
-        ("p50", 2, [slot.p50_ms for slot in over]),
-        ("p90", 4, [slot.p90_ms for slot in over]),
-        ("p99", 1, [slot.p99_ms for slot in over]),
+        ("p50", 2, [slot.p50_ms for slot in times.over_time]),
+        ("p90", 4, [slot.p90_ms for slot in times.over_time]),
+        ("p99", 1, [slot.p99_ms for slot in times.over_time]),
     )
     context = {
         "rows": rows[:MOST_ROWS],
         "left_out": max(0, len(rows) - MOST_ROWS),
         "charts": [
             over_time("times", "Percentiles", slots_of(shell.window), lines, kind="lines", unit="duration"),
-            of_durations("spread", "Distribution of latency", distribution(everything)),
+            of_durations("spread", "Distribution of latency", distribution(times.everything)),
         ],
     }
     return answer(request, shell, "llm/latency.html", context)

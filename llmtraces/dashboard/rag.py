@@ -7,7 +7,7 @@ from django.http import HttpResponseBase
 from accounts.http import PageRequest
 from bloop_site.lib.clock import HOUR_MS, hour_of
 from llmtraces.dashboard.shell import answer, csv_answer, llm_page, shell_of, wants_csv
-from llmtraces.queries.rag import RagHour, Source
+from llmtraces.queries.rag import RagHour, Retrievals, Source
 from llmtraces.queries.rag import rag as rag_of
 from llmtraces.queries.window import Window
 
@@ -36,9 +36,7 @@ class Column:
     """The retrievals of some hours, and where they stand in the two charts; lengths in the units of the view box."""
 
     since_ms: int
-    count: int
-    error_count: int
-    avg_latency_ms: float
+    of: Retrievals
     x: str
     tall: str
     y: str
@@ -109,30 +107,25 @@ def chart_of(window: Window, hours: list[RagHour]) -> Chart:
     each = 6 if window.hours > WEEK else 1
     size = each * HOUR_MS
     places = (hour_of(window.now_ms) - window.since_ms) // size + 1
-    sums = [[0, 0, 0] for _ in range(places)]
+    sums = [Retrievals()] * places
     for hour in hours:
-        held = sums[(hour.hour_ms - window.since_ms) // size]
-        for index, name in enumerate(("call_count", "error_count", "latency_ms")):
-            held[index] += getattr(hour.of, name)
-    means = [latency / count if count else 0.0 for count, _, latency in sums]
-    peak, slowest = max(count for count, _, _ in sums), max(means)
+        place = (hour.hour_ms - window.since_ms) // size
+        sums[place] = sums[place].plus(hour.of)
+    peak, slowest = max(of.call_count for of in sums), max(of.avg_latency_ms for of in sums)
     columns = [
         column_at(
             index * WIDTH / places,
             window.since_ms + index * size,
-            (count, errors, mean),
-            shares=(count / peak, errors / peak, mean / slowest if slowest else 0.0),
+            of,
+            shares=(of.call_count / peak, of.error_count / peak, of.avg_latency_ms / slowest if slowest else 0.0),
         )
-        for index, ((count, errors, _), mean) in enumerate(zip(sums, means, strict=True))
+        for index, of in enumerate(sums)
     ]
     return Chart(columns, each, peak, slowest)
 
 
-def column_at(
-    x: float, since_ms: int, figures: tuple[int, int, float], *, shares: tuple[float, float, float]
-) -> Column:
-    """A column of these figures (count, errors, mean latency), each as high as its share of the peak."""
-    count, errors, mean = figures
+def column_at(x: float, since_ms: int, of: Retrievals, *, shares: tuple[float, float, float]) -> Column:
+    """A column of these retrievals, each figure (count, errors, mean latency) as high as its share of the peak."""
     talls = [max(share * HEIGHT, 2) if share else 0.0 for share in shares]
     lengths = [text for tall in talls for text in (f"{tall:.2f}", f"{HEIGHT - tall:.2f}")]
-    return Column(since_ms, count, errors, mean, f"{x:g}", *lengths)
+    return Column(since_ms, of, f"{x:g}", *lengths)

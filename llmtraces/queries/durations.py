@@ -41,11 +41,21 @@ def durations(
         yield Counted(start_ms, name, by, unpacked(stored))
 
 
+def has_days(window: Window, step_ms: int) -> bool:
+    """Whether some of the window is read as days."""
+    return step_ms >= DAY_MS and window.hours > HOURS_READ
+
+
+def is_read_once(window: Window, step_ms: int) -> bool:
+    """Whether the parts of this step are those that the window is read in anyway."""
+    return has_days(window, step_ms) == has_days(window, DAY_MS)
+
+
 def parts_of(window: Window, step_ms: int) -> Q:
     """The window as hours; if it is long and days are short enough, as its whole days and the hours at its ends."""
     first, end = window.since_ms, window.until_ms
     hours = Q(is_day=False)
-    if step_ms < DAY_MS or window.hours <= HOURS_READ:
+    if not has_days(window, step_ms):
         return hours & Q(hour_ms__gte=first, hour_ms__lt=end)
     begin_days, end_days = day_of(first + DAY_MS - 1), day_of(end)
     ends = Q(hour_ms__gte=first, hour_ms__lt=begin_days) | Q(hour_ms__gte=end_days, hour_ms__lt=end)

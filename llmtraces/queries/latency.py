@@ -7,7 +7,7 @@ from django.db.models import Sum
 
 from llmtraces.models import UsageHour
 from llmtraces.percentiles import GROWTH, ZERO, percentile
-from llmtraces.queries.durations import durations, summed
+from llmtraces.queries.durations import durations, is_read_once, summed
 from llmtraces.queries.series import slots_of
 from llmtraces.queries.window import Window
 
@@ -66,15 +66,6 @@ class ModelTimes:
 
 
 @dataclass(frozen=True)
-class Bar:
-    """How many generation spans took from one duration up to, not with, another. Milliseconds."""
-
-    from_ms: float
-    to_ms: float
-    count: int
-
-
-@dataclass(frozen=True)
 class Percentiles:
     """Of the spans of a slot, in milliseconds; zero of none."""
 
@@ -84,9 +75,32 @@ class Percentiles:
     p99_ms: float
 
 
-def times_by_model(window: Window) -> tuple[list[ModelTimes], Counter[int]]:
-    """The rows of the table, the busiest first, and the buckets of all of them together. Three queries."""
-    buckets, waits, ttft = latency_buckets(window), latency_buckets(window, kind="ttft"), ttft_by_model(window)
+@dataclass(frozen=True)
+class Times:
+    """Models, the busiest first; the buckets of all of them together; and percentiles of all for each slot."""
+
+    by_model: list[ModelTimes]
+    everything: Counter[int]
+    over_time: list[Percentiles]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """How many generation spans took from one duration up to, not with, another. Milliseconds."""
+
+    from_ms: float
+    to_ms: float
+    count: int
+
+
+def times_of(window: Window) -> Times:
+    """All that the Latency page shows, in three queries; of windows whose slots are hours beside days, in four."""
+    slots = slots_of(window)
+    counted = list(durations(window, "latency"))
+    finer = counted if is_read_once(window, slots.step_ms) else durations(window, "latency", step_ms=slots.step_ms)
+    over_time = summed((each.start_ms - each.start_ms % slots.step_ms, each.counts) for each in finer)
+    buckets = summed((each.of, each.counts) for each in counted)
+    waits, ttft = latency_buckets(window, kind="ttft"), ttft_by_model(window)
     rows = [
         ModelTimes(
             Latency(model, own.count, own.p50_ms, own.p90_ms, own.p99_ms, ttft.get(model, 0.0)),
@@ -99,21 +113,17 @@ def times_by_model(window: Window) -> tuple[list[ModelTimes], Counter[int]]:
     everything: Counter[int] = Counter()
     for counts in buckets.values():
         everything.update(counts)
-    return sorted(rows, key=lambda row: (-row.latency.span_count, row.latency.model)), everything
+    return Times(
+        sorted(rows, key=lambda row: (-row.latency.span_count, row.latency.model)),
+        everything,
+        [percentiles_of(over_time[at]) for at in slots.starts_ms],
+    )
 
 
 def percentiles_of(counts: Counter[int]) -> Percentiles:
     """The three percentiles of what buckets count."""
     p50, p90, p99 = (round(percentile(counts, p), 2) for p in (0.5, 0.9, 0.99))
     return Percentiles(counts.total(), p50, p90, p99)
-
-
-def percentiles_over_time(window: Window) -> list[Percentiles]:
-    """Of each slot of the window, over all its models. One query."""
-    slots = slots_of(window)
-    counted = durations(window, "latency", step_ms=slots.step_ms)
-    found = summed((each.start_ms - each.start_ms % slots.step_ms, each.counts) for each in counted)
-    return [percentiles_of(found[at]) for at in slots.starts_ms]
 
 
 def distribution(counts: Counter[int]) -> list[Bar]:

@@ -48,6 +48,10 @@ class Retrievals:
     top_relevance_micros: int = 0
     relevance_count: int = 0
 
+    def plus(self, other: "Retrievals") -> "Retrievals":
+        """Both together."""
+        return Retrievals(**{name: getattr(self, name) + getattr(other, name) for name in AMOUNTS})
+
     @property
     def error_rate(self) -> float:
         """In percent."""
