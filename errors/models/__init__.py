@@ -1,5 +1,6 @@
 """The tables of the errors app."""
 
+from errors.models.alerting import Occasion, PackedHours, ProjectMinute
 from errors.models.counts import Aggregate, HourlyCount, MinuteCount, ProjectHourlyCount
 from errors.models.issues import Event, Issue, Status, Transition
 from errors.models.releases import Release, ReleaseHourlyCount
@@ -17,7 +18,10 @@ __all__ = [
     "Merge",
     "MinuteCount",
     "Note",
+    "Occasion",
+    "PackedHours",
     "ProjectHourlyCount",
+    "ProjectMinute",
     "Release",
     "ReleaseHourlyCount",
     "SearchWords",

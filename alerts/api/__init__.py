@@ -1,0 +1,1 @@
+"""The JSON endpoints of alerts (contract 6)."""

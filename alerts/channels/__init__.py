@@ -1,0 +1,1 @@
+"""How a message looks and goes to each kind of channel."""

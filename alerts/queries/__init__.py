@@ -1,0 +1,1 @@
+"""Questions about rules and what came of them. None writes."""

@@ -1,0 +1,1 @@
+"""Whether a rule fires: pure decisions on small frozen inputs, one module for each kind."""
