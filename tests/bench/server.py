@@ -72,8 +72,9 @@ def new_folder(parent: Path, name: str) -> Path:
 class Server:
     """A program that listens on a port, in a process group of its own."""
 
-    def __init__(self, command: list[str], *, port: int, folder: Path) -> None:
+    def __init__(self, command: list[str], *, port: int, folder: Path, settings: dict[str, str] | None = None) -> None:
         self.command = command
+        self.settings = settings or {}
         self.port = port
         self.folder = folder
         self.output = folder / f"server-{port}.log"
@@ -84,7 +85,11 @@ class Server:
         begun = time.perf_counter()
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                self.command, cwd=ROOT, env=environment(self.folder), stdout=output, stderr=output
+                self.command,
+                cwd=ROOT,
+                env={**environment(self.folder), **self.settings},
+                stdout=output,
+                stderr=output,
             )
         while not self.answers():
             if self.process.poll() is not None or time.perf_counter() - begun > START_SECONDS:
@@ -116,9 +121,10 @@ class Server:
         return [own, *own.children(recursive=True)]
 
 
-def bloop(folder: Path, *, port: int) -> Server:
-    """The real thing: `manage.py serve`."""
-    return Server([sys.executable, "manage.py", "serve", "--port", str(port)], port=port, folder=folder)
+def bloop(folder: Path, *, port: int, settings: dict[str, str] | None = None) -> Server:
+    """The real thing: `manage.py serve`, with what a row must set besides."""
+    command = [sys.executable, "manage.py", "serve", "--port", str(port)]
+    return Server(command, port=port, folder=folder, settings=settings)
 
 
 def bare(folder: Path, *, port: int) -> Server:
