@@ -21,9 +21,9 @@ Texts = list[str | None]
 
 @dataclass(frozen=True)
 class Folded:
-    """A trace that came in: its row as it was and as it is now, the spans that were there, what came."""
+    """A trace that came in: its row as it was, if it was there, and as it is now, the spans that were, what came."""
 
-    before: StoredTrace
+    before: StoredTrace | None
     after: StoredTrace
     spans: Collection[str]
     incoming: Incoming
@@ -37,7 +37,7 @@ class Folded:
     @property
     def is_new(self) -> bool:
         """All there is of it came with this."""
-        return not self.before.is_known and not self.spans and self.incoming.trace is not None
+        return self.before is None and self.incoming.trace is not None
 
     @property
     def only_adds(self) -> bool:

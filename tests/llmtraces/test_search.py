@@ -211,6 +211,15 @@ def test_an_update_of_numbers_leaves_the_words(reader: Client, shop: NewProject)
     assert found(reader, "kept") == ["t1"]
 
 
+def test_an_output_that_overtakes_its_trace_is_what_it_is_found_by(reader: Client, shop: NewProject):
+    update_trace(shop.project, "t1", output="late")
+
+    make_traces(shop.project, trace_of("t1", output="early", spans=[span_of(input="second")]))
+
+    assert found(reader, "early") == []
+    assert found(reader, "late") == found(reader, "second") == ["t1"]
+
+
 def test_with_policy_none_no_text_is_found(reader: Client, shop: NewProject):
     rules = Rules(policy="none", max_spans=10)
     make_traces(
