@@ -3,8 +3,8 @@
 So a trace that comes twice, grows, or is updated leaves each rollup as if it had come once as it is now.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from bloop_site.lib.clock import hour_of
@@ -53,6 +53,11 @@ class TraceFacts:
     put_cost_micros: int | None = None
 
     @property
+    def has_put_totals(self) -> bool:
+        """Whether a PUT said a figure."""
+        return (self.put_input_tokens, self.put_output_tokens, self.put_cost_micros) != (None, None, None)
+
+    @property
     def latency_ms(self) -> int | None:
         """From start to end; None while it runs, 0 when its clock went backwards."""
         return None if self.ended_ms is None else max(0, self.ended_ms - self.started_ms)
@@ -98,15 +103,11 @@ class Rollup:
     """Sums of amounts by key, for one table: the amounts stand in the order of the table's columns."""
 
     def __init__(self) -> None:
-        self.rows: defaultdict[Key, list[int]] = defaultdict(list)
+        self.rows: dict[Key, list[int]] = {}
 
-    def add(self, key: Key, amounts: Iterable[int], *, sign: int = 1) -> None:
-        row = self.rows[key]
-        if not row:
-            row.extend(sign * amount for amount in amounts)
-            return
-        for index, amount in enumerate(amounts):
-            row[index] += sign * amount
+    def add(self, key: Key, amounts: Sequence[int], *, sign: int = 1) -> None:
+        row = self.rows.get(key) or [0] * len(amounts)
+        self.rows[key] = list(map(operator.add if sign > 0 else operator.sub, row, amounts))
 
     def changes(self) -> list[tuple[Key, Amounts]]:
         """The rows that are not all zero, sorted by key: everybody writes them in one order."""
@@ -129,14 +130,15 @@ class Rollups:
     def empty(cls) -> "Rollups":
         return cls(*(Rollup() for _ in fields(cls)))
 
-    def add(self, project_id: str, trace: TraceFacts, spans: Sequence[SpanFacts], *, sign: int = 1) -> None:
-        """Add (sign 1) or take away (-1) all that the trace contributes."""
+    def add(self, project_id: str, trace: TraceFacts, spans: Sequence[SpanFacts], *, sign: int = 1) -> Totals:
+        """Add (sign 1) or take away (-1) all that the trace contributes. Returns its totals."""
         for span in spans:
             self.add_span(project_id, span, sign=sign)
         totals = totals_of(trace, spans)
         self.add_correction(project_id, trace, spans, totals, sign=sign)
         if trace.is_known:
             self.add_trace(project_id, trace, totals, sign=sign)
+        return totals
 
     def add_span(self, project_id: str, span: SpanFacts, *, sign: int) -> None:
         """Usage, tools, and the buckets of its durations."""
@@ -172,7 +174,7 @@ class Rollups:
     def add_retrieval(self, project_id: str, span: SpanFacts, said: RetrievalFacts, *, sign: int) -> None:
         """What a retrieval says of its chunks: each sum with how many gave it, so that averages skip the others."""
         key = (project_id, hour_of(span.started_ms), span.name, said.source)
-        amounts = [1, span.is_error, span.latency_ms, said.chunks_retrieved]
+        amounts: list[int] = [1, span.is_error, span.latency_ms, said.chunks_retrieved]
         for amount in (
             said.chunks_used,
             said.context_tokens,
@@ -190,6 +192,8 @@ class Rollups:
         self, project_id: str, trace: TraceFacts, spans: Sequence[SpanFacts], totals: Totals, *, sign: int
     ) -> None:
         """What a PUT said beyond the spans: usage of the trace's hour, under its only model if it has just one."""
+        if not trace.has_put_totals:
+            return
         tokens_in, tokens_out, cost = sums_of(spans)
         tokens_in, tokens_out = totals.input_tokens - tokens_in, totals.output_tokens - tokens_out
         cost = totals.cost_micros - cost

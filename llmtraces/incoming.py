@@ -1,7 +1,8 @@
 """Puts together what a trace was and what came of it: the last word on each span, and what a PUT said. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TypeVar
 
 import msgspec
@@ -9,20 +10,26 @@ import msgspec
 from llmtraces.contract import SpanIn, TraceIn, UpdateIn
 from llmtraces.contributions import SpanFacts
 from llmtraces.retrievals import retrieval_of
+from llmtraces.search_words import words_of
 
 TraceKey = tuple[str, str]  # project id, trace id
 Said = TypeVar("Said", TraceIn, SpanIn)
 TEXTS = ("input", "output", "metadata")
+NAMES = ("trace_id", "name", "session_id", "user_id", "prompt_name")  # by which a trace is found, besides its texts
 
 
 @dataclass
 class Incoming:
-    """All that a batch says of one trace, in order of arrival."""
+    """All that a batch says of one trace, in order of arrival.
+
+    words: by which its trace is found if this is all there is of it, with spaces between.
+    """
 
     received_ms: int
     trace: TraceIn | None = None
     spans: dict[str, SpanIn] = field(default_factory=dict)
     update: UpdateIn | None = None
+    words: str = ""
 
     def add(self, entry: TraceIn | UpdateIn) -> None:
         """A later trace replaces an earlier, its spans those with the same ids; updates add up.
@@ -35,6 +42,23 @@ class Incoming:
                 self.spans[span.span_id] = with_texts_of(self.spans.get(span.span_id), span)
         else:
             self.update = entry if self.update is None else later_update(self.update, entry)
+
+    @property
+    def output(self) -> str | None:
+        """The trace's output: a PUT's before its own."""
+        put = self.update.output if self.update else None
+        return self.trace.output if self.trace and put is None else put
+
+    def texts(self) -> Iterator[str | None]:
+        """What a trace is found by, of that which came with it; names first, for there is a limit."""
+        if self.trace is None:
+            return
+        spans = self.spans.values()
+        yield from (getattr(self.trace, name) for name in NAMES)
+        yield from chain.from_iterable((span.name, span.error_message) for span in spans)
+        yield self.trace.input
+        yield self.output
+        yield from chain.from_iterable((span.input, span.output) for span in spans)
 
 
 def with_texts_of(earlier: Said | None, later: Said) -> Said:
@@ -52,7 +76,10 @@ def later_update(earlier: UpdateIn, later: UpdateIn) -> UpdateIn:
 
 
 def gathered(entries: Iterable[tuple[str, int, TraceIn | UpdateIn]]) -> dict[TraceKey, Incoming]:
-    """A batch by trace. entries: (project id, received_ms, entry) in order of arrival."""
+    """A batch by trace. entries: (project id, received_ms, entry) in order of arrival.
+
+    Words take a third of a fold's time, and are looked for here: before anybody has the turn to write.
+    """
     found: dict[TraceKey, Incoming] = {}
     for project_id, received_ms, entry in entries:
         key = (project_id, entry.trace_id)
@@ -60,6 +87,8 @@ def gathered(entries: Iterable[tuple[str, int, TraceIn | UpdateIn]]) -> dict[Tra
         if incoming is None:
             incoming = found[key] = Incoming(received_ms)
         incoming.add(entry)
+    for incoming in found.values():
+        incoming.words = " ".join(words_of(incoming.texts()))
     return found
 
 

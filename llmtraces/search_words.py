@@ -12,7 +12,7 @@ Kept of a trace are at most 5,000 different words of at most 40 characters, of e
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from itertools import filterfalse, islice
+from itertools import filterfalse
 from typing import NamedTuple
 
 MAX_WORDS = 5_000
@@ -48,25 +48,20 @@ class Place(NamedTuple):
     word: str
 
 
-def words_of(texts: Iterable[str | None], there: Iterable[str] = ()) -> list[str]:
-    """The distinct words of some texts after those that are `there` already, as the index keeps them.
+def words_of(texts: Iterable[str | None]) -> list[str]:
+    """The distinct words of some texts, as the index keeps them.
 
     Fast, for every trace that comes in goes through here: almost all runs of almost all texts are plain words.
     """
     text = joined(texts)
     runs = dict.fromkeys(text.translate(SPACES).split() if text.isascii() else RUN.findall(text))
-    found = dict.fromkeys(there)
-    if text.isascii() and len(max(runs, key=len, default="")) <= MAX_CHARACTERS:
-        found.update(runs)
-        others = list(filterfalse(str.islower, runs))
-    else:
-        found.update(dict.fromkeys(run for run in runs if is_plain(run)))
-        others = [run for run in runs if not is_plain(run)]
+    are_short = text.isascii() and len(max(runs, key=len, default="")) <= MAX_CHARACTERS
+    others = list(filterfalse(str.islower if are_short else is_plain, runs))
     for run in others:
-        found.pop(run, None)
+        del runs[run]
     for run in others:
-        found.update(dict.fromkeys(words_in(run)))
-    return list(islice(found, MAX_WORDS))
+        runs.update(dict.fromkeys(words_in(run)))
+    return list(runs)[:MAX_WORDS]
 
 
 def joined(texts: Iterable[str | None]) -> str:

@@ -35,9 +35,11 @@ def write_durations(cursor: CursorWrapper, change: Rollup) -> None:
 
 def by_row(change: Rollup) -> dict[Key, Counter[int]]:
     """The changes as they concern rows. change: by project, hour, kind, of, by and bucket."""
-    found: defaultdict[Key, Counter[int]] = defaultdict(Counter)
-    for (project_id, hour_ms, kind, of, by, bucket), (count,) in change.changes():
-        hour, named = int(hour_ms), (str(kind), str(of), str(by))
-        found[str(project_id), False, hour, *named][int(bucket)] += count
-        found[str(project_id), True, day_of(hour), *named][int(bucket)] += count
-    return found
+    hours: defaultdict[Key, Counter[int]] = defaultdict(Counter)
+    for (project_id, hour_ms, kind, of, by, bucket), (count,) in change.rows.items():
+        if count:
+            hours[str(project_id), False, int(hour_ms), str(kind), str(of), str(by)][int(bucket)] = count
+    days: defaultdict[Key, Counter[int]] = defaultdict(Counter)
+    for (project_id, _, hour_ms, kind, of, by), counts in hours.items():
+        days[project_id, True, day_of(hour_ms), kind, of, by].update(counts)
+    return hours | days

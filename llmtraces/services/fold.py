@@ -14,12 +14,12 @@ from django.db import connection
 from bloop_site.lib.db import insert_rows
 from ingest.registry import Payload
 from llmtraces.contract import MAX_MICROS, SpanIn, TraceIn, UpdateIn, decode_entries, encode_entries
-from llmtraces.contributions import Rollups, SpanFacts, totals_of
+from llmtraces.contributions import Rollups, SpanFacts, Totals
 from llmtraces.incoming import Incoming, TraceKey, gathered, span_facts, with_kept_retrieval
 from llmtraces.pricing import Price, Tokens, price_of
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
 from llmtraces.queries.prices import overrides_of
-from llmtraces.services.retrievals import Changed, changed_retrievals, write_retrievals
+from llmtraces.services.retrievals import Changed, SpanKey, changed_retrievals, write_retrievals
 from llmtraces.services.rollups import write_rollups
 from llmtraces.services.search_index import Folded, index_words
 from llmtraces.services.sessions import SessionKey, write_sessions
@@ -31,8 +31,9 @@ ENTRIES = Iterable[tuple[str, int, TraceIn | UpdateIn]]
 COLUMNS = ", ".join(TRACE_COLUMNS)
 FIND_OR_MAKE = f"""
     ON CONFLICT (project_id, trace_id) DO UPDATE SET is_known = llmtraces_trace.is_known
-    RETURNING {COLUMNS}
+    RETURNING {COLUMNS}, span_count
 """
+MADE = -1  # in place of a number of spans, until the row is updated in the same transaction: it was not there before
 UPDATE_TRACE = """
     UPDATE llmtraces_trace SET is_known = %s, session_id = %s, user_id = %s, prompt_name = %s, prompt_version = %s,
         name = %s, posted_status = %s, posted_ended_ms = %s, started_ms = %s, put_status = %s, put_ended_ms = %s,
@@ -104,11 +105,11 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
     batch = {key: incoming for key, incoming in sorted(batch.items()) if key[0] in there}
     if not batch:
         return
-    stored = find_or_make(batch)
-    spans = spans_of([row.id for row in stored])
+    stored, earlier = find_or_make(batch)
+    spans = spans_of(sorted(earlier))
     prices = overrides_of({row.project_id for row in stored})
     change = Rollups.empty()
-    rows, new_spans = [], {}
+    rows, new_spans = [], []
     sessions: dict[SessionKey, bool] = {}
     retrievals: list[Changed] = []
     folded: list[Folded] = []
@@ -123,17 +124,17 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
         now = {**before, **came}
         retrievals += changed_retrievals(row.project_id, row.id, before=before, now=came)
         after = row.after(incoming)
-        change.add(row.project_id, after.facts(), list(now.values()))
+        totals = change.add(row.project_id, after.facts(), list(now.values()))
         note_sessions(sessions, row, after)
-        folded.append(Folded(row, after, before, incoming))
-        rows.append(update_row(after, list(now.values())))
-        new_spans[row] = priced
+        folded.append(Folded(row if row.id in earlier else None, after, before, incoming))
+        rows.append(update_row(after, totals))
+        new_spans.append((row, priced))
     with connection.cursor() as cursor:
         cursor.executemany(UPDATE_TRACE, rows)
-    write_spans(new_spans)
-    write_texts({row: batch[row.key] for row in stored})
+    keys = write_spans(new_spans)
+    write_texts([(row, batch[row.key]) for row in stored])
     write_rollups(change)
-    write_retrievals(retrievals)
+    write_retrievals(retrievals, keys)
     index_words(folded)
     write_sessions(sessions)
 
@@ -146,22 +147,22 @@ def note_sessions(touched: dict[SessionKey, bool], before: StoredTrace, after: S
             touched[key] = touched.get(key, False) or before.user_id is not None or after.user_id is not None
 
 
-def find_or_make(batch: dict[TraceKey, Incoming]) -> list[StoredTrace]:
-    """The rows of these traces, locked; those that were not there are made, not known yet."""
+def find_or_make(batch: dict[TraceKey, Incoming]) -> tuple[list[StoredTrace], set[int]]:
+    """The rows of these traces, locked, and the ids of those that were there; the others are made, not known yet."""
     rows = [
-        (*key, False, "", "running", "running", started_of(incoming), incoming.received_ms)
+        (*key, False, "", "running", "running", started_of(incoming), incoming.received_ms, MADE)
         for key, incoming in batch.items()
     ]
     with connection.cursor() as cursor:
         returned = insert_rows(
             cursor,
             "INSERT INTO llmtraces_trace"
-            " (project_id, trace_id, is_known, name, posted_status, status, started_ms, received_ms)",
+            " (project_id, trace_id, is_known, name, posted_status, status, started_ms, received_ms, span_count)",
             rows,
             then=FIND_OR_MAKE,
             returning=True,
         )
-    return [stored_trace(row) for row in returned]
+    return [stored_trace(row[:-1]) for row in returned], {row[0] for row in returned if row[-1] != MADE}
 
 
 def started_of(incoming: Incoming) -> int:
@@ -190,10 +191,9 @@ def our_price(
     return (0, "unknown") if price is None else (min(price.cost_micros(tokens), MAX_MICROS), "price")
 
 
-def update_row(row: StoredTrace, spans: Sequence[SpanFacts]) -> tuple[Any, ...]:
+def update_row(row: StoredTrace, totals: Totals) -> tuple[Any, ...]:
     """The parameters of UPDATE_TRACE."""
     facts = row.facts()
-    totals = totals_of(facts, spans)
     return (
         *row[3:],
         facts.status,
@@ -209,10 +209,10 @@ def update_row(row: StoredTrace, spans: Sequence[SpanFacts]) -> tuple[Any, ...]:
     )
 
 
-def write_spans(new: dict[StoredTrace, list[PricedSpan]]) -> None:
-    """Upsert the spans, and the texts of those that have any."""
+def write_spans(new: Sequence[tuple[StoredTrace, list[PricedSpan]]]) -> dict[SpanKey, int]:
+    """Upsert the spans, and the texts of those that have any. Returns the spans' primary keys."""
     rows, texts = [], {}
-    for trace, priced in new.items():
+    for trace, priced in new:
         for each in priced:
             span = each.span
             rows.append((trace.id, trace.project_id, span.span_id, *span_row(each)))
@@ -224,14 +224,16 @@ def write_spans(new: dict[StoredTrace, list[PricedSpan]]) -> None:
             f"INSERT INTO llmtraces_span (trace_id, project_id, span_id, {SPAN_COLUMNS})",
             rows,
             then=UPSERT_SPANS,
-            returning=bool(texts),
+            returning=True,
         )
+        keys = {(trace, span): pk for pk, trace, span in returned}
         insert_rows(
             cursor,
             "INSERT INTO llmtraces_spantext (span_id, input, output, metadata)",
-            [(pk, *texts[trace, span]) for pk, trace, span in returned if (trace, span) in texts],
+            [(keys[key], *said) for key, said in texts.items()],
             then=UPSERT_SPAN_TEXTS,
         )
+    return keys
 
 
 def span_row(priced: PricedSpan) -> tuple[Any, ...]:
@@ -259,10 +261,10 @@ def span_row(priced: PricedSpan) -> tuple[Any, ...]:
     )
 
 
-def write_texts(incoming: dict[StoredTrace, Incoming]) -> None:
+def write_texts(incoming: Sequence[tuple[StoredTrace, Incoming]]) -> None:
     """Upsert the texts of the traces that have any."""
     rows = []
-    for trace, came in incoming.items():
+    for trace, came in incoming:
         own = came.trace
         put = came.update.output if came.update else None
         texts = (own and own.input, own and own.output, put, own and own.metadata)

@@ -7,7 +7,7 @@ from django.db import connection
 
 from bloop_site.lib.db import insert_rows
 from llmtraces.contributions import SpanFacts
-from llmtraces.models import Retrieval, Span
+from llmtraces.models import Retrieval
 from llmtraces.retrievals import RetrievalFacts
 
 COLUMNS = (
@@ -22,6 +22,7 @@ COLUMNS = (
     "top_k",
 )
 UPSERT = f"ON CONFLICT (span_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)}"
+SpanKey = tuple[int, str]  # the trace's primary key, the span's id
 STEP = 10_000  # spans in a statement: well within the parameters SQLite takes
 
 
@@ -51,29 +52,18 @@ def retrieval_at(facts: SpanFacts | None) -> tuple[object, int] | None:
     return None if facts is None or facts.retrieval is None else (facts.retrieval, facts.started_ms)
 
 
-def write_retrievals(changed: Sequence[Changed]) -> None:
-    """Upsert and delete rows, after their spans were written."""
-    for start in range(0, len(changed), STEP):
-        part = changed[start : start + STEP]
-        keys = keys_of(part)
-        gone = [keys[each.trace, each.span_id] for each in part if each.now.retrieval is None]
-        if gone:
-            Retrieval.objects.filter(pk__in=gone).delete()
-        rows = [
-            (keys[each.trace, each.span_id], *row_of(each, said))
-            for each in part
-            if (said := each.now.retrieval) is not None
-        ]
-        with connection.cursor() as cursor:
-            insert_rows(cursor, f"INSERT INTO llmtraces_retrieval (span_id, {', '.join(COLUMNS)})", rows, then=UPSERT)
-
-
-def keys_of(changed: Sequence[Changed]) -> dict[tuple[int, str], int]:
-    """The primary keys of these spans, by trace and span id."""
-    wanted = Span.objects.filter(trace__in={each.trace for each in changed}).filter(
-        span_id__in={each.span_id for each in changed}
-    )
-    return {(trace, span_id): pk for trace, span_id, pk in wanted.values_list("trace_id", "span_id", "pk")}
+def write_retrievals(changed: Sequence[Changed], keys: Mapping[SpanKey, int]) -> None:
+    """Upsert and delete rows, after their spans were written. keys: the primary keys these got."""
+    gone = [keys[each.trace, each.span_id] for each in changed if each.now.retrieval is None]
+    for start in range(0, len(gone), STEP):
+        Retrieval.objects.filter(pk__in=gone[start : start + STEP]).delete()
+    rows = [
+        (keys[each.trace, each.span_id], *row_of(each, said))
+        for each in changed
+        if (said := each.now.retrieval) is not None
+    ]
+    with connection.cursor() as cursor:
+        insert_rows(cursor, f"INSERT INTO llmtraces_retrieval (span_id, {', '.join(COLUMNS)})", rows, then=UPSERT)
 
 
 def row_of(changed: Changed, said: RetrievalFacts) -> tuple[object, ...]:

@@ -3,17 +3,24 @@
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bloop_site.lib.clock import HOUR_MS, now_ms
-from llmtraces.contract import Rules
+from llmtraces.contract import Rules, parse_trace, parse_update
 from llmtraces.models import Trace, TraceWords
 from llmtraces.queries import search as search_queries
 from llmtraces.queries.verify import differences
 from llmtraces.removal import TracesRemover
+from llmtraces.services.fold import record_traces
+from llmtraces.services.search_index import stored_words, words_as_stored
 from projects.services.projects import NewProject
 from tests.factories import make_token
-from tests.llmtraces.made import make_traces, span_of, trace_of, update_trace
+from tests.llmtraces.made import FULL, make_traces, span_of, trace_of, update_trace
+
+T = 1_760_000_000_000
 
 
 @pytest.fixture(autouse=True)
@@ -209,6 +216,46 @@ def test_an_update_of_numbers_leaves_the_words(reader: Client, shop: NewProject)
     update_trace(shop.project, "t1", status="error", input_tokens=5)
 
     assert found(reader, "kept") == ["t1"]
+
+
+def test_an_output_that_overtakes_its_trace_is_what_it_is_found_by(reader: Client, shop: NewProject):
+    update_trace(shop.project, "t1", output="late")
+
+    make_traces(shop.project, trace_of("t1", output="early", spans=[span_of(input="second")]))
+
+    assert found(reader, "early") == []
+    assert found(reader, "late") == found(reader, "second") == ["t1"]
+
+
+texts = st.none() | st.lists(st.sampled_from(["one", "Two", "threeFour", "7", "five_6", "日本語"])).map(" ".join)
+posts = st.builds(
+    trace_of,
+    st.sampled_from(["t1", "t2"]),
+    name=st.sampled_from(["", "chat", "trial"]),
+    session_id=st.sampled_from([None, "c1"]),
+    input=texts,
+    output=texts,
+    spans=st.lists(st.builds(span_of, id=st.sampled_from(["a", "b"]), input=texts, error_message=texts), max_size=3),
+)
+puts = st.fixed_dictionaries({"put": st.sampled_from(["t1", "t2"]), "output": texts})
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(posts | puts, max_size=6), size=st.integers(1, 3))
+def test_the_index_has_the_words_of_the_rows_whatever_comes(shop: NewProject, steps: list[Any], size: int):
+    entries = [
+        (shop.project.pk, T, parse_update(raw, trace_id=raw["put"], rules=FULL, now_ms=T))
+        if "put" in raw
+        else (shop.project.pk, T, parse_trace(raw, rules=FULL, now_ms=T))
+        for raw in steps
+    ]
+    with transaction.atomic():
+        for start in range(0, len(entries), size):
+            record_traces(entries[start : start + size])
+        ids = list(Trace.objects.filter(is_known=True).values_list("pk", flat=True))
+        kept = {pk: set(words.split()) for pk, words in stored_words(ids).items()}
+        assert kept == {pk: set(words.split()) for pk, words in words_as_stored(ids).items()}
+        transaction.set_rollback(True)
 
 
 def test_with_policy_none_no_text_is_found(reader: Client, shop: NewProject):
