@@ -17,7 +17,7 @@ from bloop_site.templatetags.ui import visible
 from errors.dashboard.bulk import BULK_ACTIONS, change_named, ids_of, list_url, nothing_selected, run, shown_work
 from errors.dashboard.forms import DEFAULTS, SORTS, STATUSES, IssueFilterForm
 from errors.dashboard.start import refused_notice, start_context
-from errors.dashboard.windows import choices_of, is_zoomed, window_of
+from errors.dashboard.windows import choices_of, window_of, zoom_chips
 from errors.queries import issues, stats, trends
 from errors.queries.snippets import with_finds
 from errors.queries.trends import Trend
@@ -92,7 +92,7 @@ def issue_list(request: PageRequest) -> HttpResponse:
         trend_data=trend_data(trend),
         refused=refused_notice(request, reach, now=now),
         windows=choices_of(request.GET),
-        is_zoomed=is_zoomed(request.GET),
+        zoom_chips=zoom_chips(request.GET),
         window_fields=[(name, request.GET[name]) for name in WINDOW_FIELDS if name in request.GET],
     )
     return render(request, "errors/issue_list.html", with_onboarding(request, context, reach))
