@@ -126,30 +126,32 @@ def test_hours_of_errors_are_chosen_the_same_way(server: Server):
         expect(page.get_by_role("heading", name="Events by hour, last 72 hours")).to_be_visible()
 
 
+def swipe(page: Page, area: Locator, *, across: float = 0, down: float = 0) -> None:
+    """A finger moves over the area from its middle, by pixels."""
+    box = area.bounding_box()
+    assert box is not None
+    finger = page.context.new_cdp_session(page)
+    finger.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for step in range(9):
+        points = [{"x": x + across * step / 8, "y": y + down * step / 8}]
+        finger.send("Input.dispatchTouchEvent", {"type": "touchMove" if step else "touchStart", "touchPoints": points})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def test_a_finger_chooses_sideways_and_scrolls_up_and_down(server: Server):
     link = server.sign_in_link()
     send_calls(server)
     with visit(server) as page:
         enter(page, link, "/llm")
         page.set_viewport_size({"width": 390, "height": 500})
-        chart = page.get_by_role("slider", name="Cost by model")
-        chart.scroll_into_view_if_needed()
-        area = chart.locator(".u-over").bounding_box()
-        assert area is not None
-        x, y = area["x"] + area["width"] * 0.3, area["y"] + area["height"] / 2
-        touch = page.context.new_cdp_session(page)
-        swipe = {"x": x, "y": y, "gestureSourceType": "touch", "speed": 600}
-
+        area = page.get_by_role("slider", name="Cost by model").locator(".u-over")
+        area.scroll_into_view_if_needed()
         was = page.evaluate("scrollY")
-        touch.send("Input.synthesizeScrollGesture", {**swipe, "xDistance": 0, "yDistance": 120})
-        assert page.evaluate("scrollY") < was
+
+        swipe(page, area, down=120)
+        page.wait_for_function("(was) => scrollY < was", arg=was)
         assert "from=" not in page.url
 
-        chart.scroll_into_view_if_needed()
-        area = chart.locator(".u-over").bounding_box()
-        assert area is not None
-        y = area["y"] + area["height"] / 2
-        for kind, at in [("touchStart", 0.3), ("touchMove", 0.4), ("touchMove", 0.6), ("touchEnd", None)]:
-            points = [] if at is None else [{"x": area["x"] + area["width"] * at, "y": y}]
-            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        swipe(page, area, across=-100)
         page.wait_for_url("**from=**")
