@@ -57,7 +57,7 @@ LLM_PAGES = (
     ("RAG", "llm:rag"),
     ("Feedback", "llm:feedback"),
 )
-LLM_KEPT = ("hours", "model", "provider")  # what stays from page to page
+LLM_KEPT = ("hours", "from", "to", "model", "provider")  # what stays from page to page
 # Pages of one thing, and the page of the section they belong to.
 LLM_BELOW = {"llm:trace": "llm:traces", "llm:session": "llm:sessions", "llm:prompt": "llm:prompts"}
 
@@ -164,7 +164,7 @@ def in_releases(request: HttpRequest) -> bool:
 def switch_url(request: HttpRequest, slug: str) -> str:
     """The section's list of another project. Filters stay; what is about one page, issue or release goes."""
     query = request.GET.copy()
-    for name in ("project", "page", "sample", "name", "tab", "hours", "id", "span"):
+    for name in ("project", "page", "sample", "name", "tab", "hours", "from", "to", "id", "span"):
         query.pop(name, None)
     if slug:
         query["project"] = slug

@@ -20,11 +20,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Chip:
-    """A filter in force and the address without it."""
+    """A filter in force and the address without it. between_ms: of hours, instead of a value, first and end."""
 
     label: str
     value: str
     remove_url: str
+    between_ms: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

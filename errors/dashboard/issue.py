@@ -21,7 +21,7 @@ from errors.dashboard.panel import panel_context
 from errors.dashboard.sourcemaps import map_hint
 from errors.dashboard.stack_view import stack_of
 from errors.dashboard.views import trend_data
-from errors.dashboard.windows import choices_of, is_zoomed, window_of
+from errors.dashboard.windows import choices_of, window_of, zoom_chips
 from errors.models import Event, Issue
 from errors.queries import aggregates, groups, issues, trends, work
 from errors.queries.aggregates import AggregateRow
@@ -126,7 +126,7 @@ def trend_context(request: PageRequest, issue_ids: list[int]) -> dict[str, Any]:
         "trend": trend,
         "trend_data": trend_data(trend),
         "windows": choices_of(request.GET),
-        "is_zoomed": is_zoomed(request.GET),
+        "zoom_chips": zoom_chips(request.GET),
     }
 
 

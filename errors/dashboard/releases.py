@@ -16,7 +16,7 @@ from bloop_site.lib.clock import now_ms
 from bloop_site.lib.links import page_links, with_query
 from errors.dashboard.release_forms import ReleaseForm, ReleaseListForm
 from errors.dashboard.views import selected_reach, trend_data
-from errors.dashboard.windows import choices_of, is_zoomed, window_of
+from errors.dashboard.windows import choices_of, window_of, zoom_chips
 from errors.links import release_url
 from errors.models import Release
 from errors.queries import release_detail, release_issues, releases
@@ -90,7 +90,7 @@ def release_page(request: PageRequest, project_slug: str) -> HttpResponseBase:
         "trend": detail.trend,
         "trend_data": trend_data(detail.trend),
         "windows": choices_of(request.GET, usual=USUAL_HOURS),
-        "is_zoomed": is_zoomed(request.GET),
+        "zoom_chips": zoom_chips(request.GET),
         "back_url": f"{reverse('errors:releases')}?project={project.slug}",
         "before_url": release_url(project.slug, detail.comparison.before) if detail.comparison else "",
         **issues_context(request, release, detail.row, form),

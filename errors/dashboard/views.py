@@ -1,5 +1,6 @@
 """The Errors page: the list of issues and its stats bar."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from bloop_site.templatetags.ui import visible
 from errors.dashboard.bulk import BULK_ACTIONS, change_named, ids_of, list_url, nothing_selected, run, shown_work
 from errors.dashboard.forms import DEFAULTS, SORTS, STATUSES, IssueFilterForm
 from errors.dashboard.start import refused_notice, start_context
-from errors.dashboard.windows import choices_of, is_zoomed, window_of
+from errors.dashboard.windows import choices_of, window_of, zoom_chips
 from errors.queries import issues, stats, trends
 from errors.queries.snippets import with_finds
 from errors.queries.trends import Trend
@@ -78,9 +79,9 @@ def issue_list(request: PageRequest) -> HttpResponse:
     """The Errors page; htmx gets the results alone."""
     reach, now = selected_reach(request), now_ms()
     form = filter_form(request.GET)
-    context = results_context(request, request.GET, form, reach, now=now)
+    context = with_onboarding(request, reach, lambda: results_context(request, request.GET, form, reach, now=now_ms()))
     if request.htmx and not request.htmx.history_restore_request:
-        return render(request, "errors/issue_list.html#results", with_onboarding(request, context, reach))
+        return render(request, "errors/issue_list.html#results", context)
     filters = form.filters()
     trend = trends.project_trend(
         reach, window_of(request.GET, now_ms=now), environment=filters.environment, source=filters.source
@@ -92,10 +93,10 @@ def issue_list(request: PageRequest) -> HttpResponse:
         trend_data=trend_data(trend),
         refused=refused_notice(request, reach, now=now),
         windows=choices_of(request.GET),
-        is_zoomed=is_zoomed(request.GET),
+        zoom_chips=zoom_chips(request.GET),
         window_fields=[(name, request.GET[name]) for name in WINDOW_FIELDS if name in request.GET],
     )
-    return render(request, "errors/issue_list.html", with_onboarding(request, context, reach))
+    return render(request, "errors/issue_list.html", context)
 
 
 def filter_form(query: QueryDict) -> IssueFilterForm:
@@ -130,11 +131,16 @@ def results_context(
     }
 
 
-def with_onboarding(request: PageRequest, context: dict[str, Any], reach: Reach) -> dict[str, Any]:
-    """Whether anything ever came in, asked only when the list is empty; and if not, how to begin."""
-    any_events = bool(context["rows"]) or issues.has_any_issue(reach)
-    start = {} if any_events else start_context(request, reach, now=now_ms())
-    return {**context, "any_events": any_events, **start}
+def with_onboarding(request: PageRequest, reach: Reach, listed: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The list, whether anything ever came in, asked only when it is empty; and if not, how to begin.
+
+    listed: reads the list. It is read again if the first event came in meanwhile.
+    """
+    context = listed()
+    if context["rows"] or issues.has_any_issue(reach):
+        return {**context, "any_events": True}
+    start = start_context(request, reach, now=now_ms())
+    return {**listed(), "any_events": True} if start["arrived"] else {**context, "any_events": False, **start}
 
 
 @require_safe
@@ -162,7 +168,7 @@ def bulk(request: PageRequest) -> HttpResponse:
     run(made.pk)
     if not request.htmx:
         return redirect(list_url(query.urlencode()))
-    context = results_context(request, query, form, reach, now=now_ms())
-    response = render(request, "errors/issue_list.html#results", with_onboarding(request, context, reach))
+    context = with_onboarding(request, reach, lambda: results_context(request, query, form, reach, now=now_ms()))
+    response = render(request, "errors/issue_list.html#results", context)
     response.headers["HX-Trigger"] = "bloop:counts"
     return response

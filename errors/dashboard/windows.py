@@ -2,27 +2,19 @@
 
 from django.http import QueryDict
 
-from bloop_site.lib.clock import HOUR_MS, hour_of
-from bloop_site.lib.links import Choice, number_in, with_query
+from bloop_site.lib.links import Chip, Choice, number_in, with_query
+from bloop_site.lib.zoom import MAX_HOURS, zoom_in
 from errors.queries.trends import Window, first_hour
 
 CHOICES = ((24, "24 h"), (72, "72 h"), (336, "14 d"), (720, "30 d"))
 USUAL_HOURS = 72
-MAX_HOURS = 720
-
-
-def is_zoomed(query: QueryDict) -> bool:
-    """Whether the address names a first and a last hour."""
-    start, end = number_in(query.get("from")), number_in(query.get("to"))
-    return start is not None and end is not None and 0 < start < end <= start + MAX_HOURS * HOUR_MS
 
 
 def window_of(query: QueryDict, *, now_ms: int, usual: int = USUAL_HOURS) -> Window:
-    """`?from=&to=` (epoch ms, widened to whole hours), else the last `?hours=` (1 to 720), else the last `usual`."""
-    start, end = number_in(query.get("from")), number_in(query.get("to"))
-    if start is not None and end is not None and is_zoomed(query):
-        first = hour_of(start)
-        return Window(first, min(MAX_HOURS, -(-(end - first) // HOUR_MS)))
+    """The hours chosen on the chart, else the last `?hours=` (1 to 720), else the last `usual`."""
+    zoom = zoom_in(query)
+    if zoom:
+        return Window(zoom.start_ms, zoom.hours)
     hours = hours_of(query, usual)
     return Window(first_hour(hours=hours, now_ms=now_ms), hours)
 
@@ -35,8 +27,14 @@ def hours_of(query: QueryDict, usual: int) -> int:
 
 def choices_of(query: QueryDict, *, usual: int = USUAL_HOURS) -> list[Choice]:
     """The windows offered; choosing one ends a zoom."""
-    hours = None if is_zoomed(query) else hours_of(query, usual)
+    hours = None if zoom_in(query) else hours_of(query, usual)
     return [
         Choice(label, with_query(query, hours=str(each), **{"from": None, "to": None}), each == hours)
         for each, label in CHOICES
     ]
+
+
+def zoom_chips(query: QueryDict) -> list[Chip]:
+    """The hours chosen on the chart, as a chip that leads back; none where none are."""
+    zoom = zoom_in(query)
+    return [zoom.chip(query)] if zoom else []

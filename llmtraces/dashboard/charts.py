@@ -56,6 +56,11 @@ class Chart:
         return STEP_WORDS.get(self.step_ms, "")
 
     @property
+    def slots(self) -> str:
+        """What chart-zoom.js chooses from: the first slot's start, the length of one, how many; "" where none are."""
+        return "" if self.labels or self.is_empty else slots_words(self.starts_ms[0], self.step_ms, len(self.starts_ms))
+
+    @property
     def total(self) -> float | None:
         """Of all series together; None of lines, which do not add up."""
         return sum(each.total for each in self.series) if self.kind == "bars" else None
@@ -81,6 +86,11 @@ class Chart:
         heads: Sequence[int | str] = self.labels or self.starts_ms
         rows = list(zip(heads, zip(*(each.values for each in self.series), strict=True), strict=True))
         return rows if self.labels else rows[::-1]
+
+
+def slots_words(start_ms: int, step_ms: int, count: int) -> str:
+    """Slots of equal length as an attribute: "1790000000000 3600000 25"."""
+    return f"{start_ms} {step_ms} {count}"
 
 
 def by_model(

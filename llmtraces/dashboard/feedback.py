@@ -6,9 +6,10 @@ from django.http import HttpResponse, HttpResponseBase
 from accounts.http import PageRequest
 from bloop_site.lib.links import page_links, with_query
 from bloop_site.lib.pagination import page_of
+from llmtraces.dashboard.charts import slots_words
 from llmtraces.dashboard.judging_view import feedback_view, thumb_bars
 from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of, wants_csv
-from llmtraces.queries.judgements import feedback_list, is_hourly, thumbs_over_time, thumbs_together
+from llmtraces.queries.judgements import feedback_list, is_hourly, step_ms, thumbs_over_time, thumbs_together
 
 PAGE_SIZE = 25
 MAX_CSV_ROWS = 10_000
@@ -32,6 +33,7 @@ def feedback(request: PageRequest) -> HttpResponseBase:
         "total": total,
         "steps": steps,
         "bars": thumb_bars(steps),
+        "slots": slots_words(steps[0].since_ms, step_ms(shell.window), len(steps)),
         "peak": max((each.total for each in steps), default=0),
         "each_words": "hour" if is_hourly(shell.window) else "day",
         "rows": [feedback_view(row) for row in rows],

@@ -111,7 +111,7 @@ def prompt_url(shell: Shell, name: str, **versions: str) -> str:
 
 def kept(shell: Shell) -> dict[str, str]:
     """What of the address stays from page to page."""
-    return {"hours": str(shell.window.hours)} | ({"project": shell.project_slug} if shell.project_slug else {})
+    return shell.window_query | ({"project": shell.project_slug} if shell.project_slug else {})
 
 
 def csv_row(name: str, version: Version) -> tuple[object, ...]:

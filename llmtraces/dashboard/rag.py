@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from django.http import HttpResponseBase
 
 from accounts.http import PageRequest
-from bloop_site.lib.clock import HOUR_MS, hour_of
+from bloop_site.lib.clock import HOUR_MS
+from llmtraces.dashboard.charts import slots_words
 from llmtraces.dashboard.shell import answer, csv_answer, llm_page, shell_of, wants_csv
 from llmtraces.queries.rag import RagHour, Retrievals, Source
 from llmtraces.queries.rag import rag as rag_of
@@ -61,6 +62,11 @@ class Chart:
         return f"{WIDTH / len(self.columns) * 0.75:g}"
 
     @property
+    def slots(self) -> str:
+        """What chart-zoom.js chooses from."""
+        return slots_words(self.columns[0].since_ms, self.hours_each * HOUR_MS, len(self.columns))
+
+    @property
     def each_words(self) -> str:
         return "hour" if self.hours_each == 1 else f"{self.hours_each} hours"
 
@@ -106,7 +112,7 @@ def chart_of(window: Window, hours: list[RagHour]) -> Chart:
     """The hours of the window as columns, dense; of more than a week, six hours in a column."""
     each = 6 if window.hours > WEEK else 1
     size = each * HOUR_MS
-    places = (hour_of(window.now_ms) - window.since_ms) // size + 1
+    places = -(-(window.until_ms - window.since_ms) // size)
     sums = [Retrievals()] * places
     for hour in hours:
         place = (hour.hour_ms - window.since_ms) // size

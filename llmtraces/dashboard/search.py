@@ -5,10 +5,11 @@ from typing import Any
 from django.http import HttpResponseBase
 
 from accounts.http import PageRequest
+from bloop_site.lib.clock import HOUR_MS, hour_of
 from bloop_site.lib.highlights import Piece
 from bloop_site.lib.links import Choice, page_links, with_query
 from bloop_site.lib.pagination import page_of
-from llmtraces.dashboard.shell import HOURS, Shell, answer, llm_page, shell_of
+from llmtraces.dashboard.shell import HOURS, Shell, answer, last_hours_url, llm_page, shell_of
 from llmtraces.dashboard.trace_forms import STATUSES
 from llmtraces.dashboard.trace_view import status_tone
 from llmtraces.links import trace_url
@@ -64,8 +65,9 @@ def row_of(trace: Trace, find: Find | None) -> dict[str, Any]:
 
 
 def wider(shell: Shell) -> Choice | None:
-    """The next longer window."""
+    """The next longer window; of chosen hours the shortest that reaches back to them."""
+    back = (hour_of(shell.now_ms) - shell.window.since_ms) // HOUR_MS
     for hours, label in HOURS:
-        if hours > shell.window.hours:
-            return Choice(label, with_query(shell.query, hours=str(hours), page=None), is_current=False)
+        if hours > back:
+            return Choice(label, last_hours_url(shell, hours), is_current=False)
     return None

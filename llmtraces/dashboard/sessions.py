@@ -60,9 +60,9 @@ def sessions(request: PageRequest) -> HttpResponseBase:
     user_id = request.GET.get("user", "")
     found = active_sessions(shell.window, user_id=user_id)
     if wants_csv(request):
-        return sessions_csv(shell, with_sums(found[:CSV_ROWS], since_ms=shell.window.since_ms))
+        return sessions_csv(shell, with_sums(found[:CSV_ROWS], shell.window))
     page = page_of(wanted=request.GET.get("page"), size=PAGE_SIZE, total=found.count())
-    rows = with_sums(found[page.offset : page.offset + PAGE_SIZE], since_ms=shell.window.since_ms)
+    rows = with_sums(found[page.offset : page.offset + PAGE_SIZE], shell.window)
     without = with_query(request.GET, user=None, page=None)
     context = {
         "rows": [ListedSession(row, session_url(row.project_slug, row.session_id)) for row in rows],

@@ -18,12 +18,13 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.http import PageRequest
 from bloop_site.lib.clock import from_ms, now_ms
 from bloop_site.lib.links import Chip, Choice, number_in, with_query
+from bloop_site.lib.zoom import MAX_HOURS, Zoom, zoom_in
 from llmtraces.queries.views import PAGES, kept_query, saved_views
 from llmtraces.queries.window import Window, names_in
 from projects.access import Reach, reach_of_slug
 
 HOURS = ((1, "1 h"), (6, "6 h"), (24, "24 h"), (168, "7 d"), (720, "30 d"))
-USUAL_HOURS, MAX_HOURS = 24, 720
+USUAL_HOURS = 24
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run when a cell begins with it
 OWN = ("model", "provider", "page", "format")  # controls of the form of filters, and what is about one answer
 View = Callable[..., HttpResponseBase]
@@ -37,11 +38,17 @@ class Shell:
     reach: Reach
     window: Window
     now_ms: int
+    zoom: Zoom | None = None
 
     @property
     def project_slug(self) -> str:
         """Of the chosen project, "" for all."""
         return self.query.get("project", "")
+
+    @property
+    def window_query(self) -> dict[str, str]:
+        """The parameters that stand for the window in an address."""
+        return self.zoom.query if self.zoom else {"hours": str(self.window.hours)}
 
 
 def when_enabled(view: View) -> View:
@@ -64,17 +71,21 @@ def llm_page(view: View) -> View:
 
 
 def shell_of(request: PageRequest) -> Shell:
-    """Read the address: `project`, `hours` (1 to 720, else 24), `model`, `provider`. Raises Http404 for the project."""
-    now = now_ms()
+    """Read the address: `project`, `hours` (1 to 720, else 24) or chosen ones, `model`, `provider`.
+
+    Raises Http404 for the project.
+    """
+    now, zoom = now_ms(), zoom_in(request.GET)
     reach = reach_of_slug(request.user, request.GET.get("project"))
     window = Window(
         reach=reach,
-        hours=hours_of(request.GET),
+        hours=zoom.hours if zoom else hours_of(request.GET),
         now_ms=now,
         model=request.GET.get("model", ""),
         provider=request.GET.get("provider", ""),
+        ends_ms=zoom.end_ms if zoom else None,
     )
-    return Shell(request.GET, reach, window, now)
+    return Shell(request.GET, reach, window, now, zoom)
 
 
 def hours_of(query: QueryDict) -> int:
@@ -128,8 +139,9 @@ def frame_context(shell: Shell, *, page: str = "", controls: Sequence[str] = ())
         "views": saved_views(shell.reach) if shell.project_slug and page in PAGES else None,
         "view_page": page,
         "view_query": kept_query(shell.query),
+        "zoom_chips": [shell.zoom.chip(shell.query)] if shell.zoom else [],
         "windows": [
-            Choice(label, with_query(shell.query, hours=str(each), page=None), each == shell.window.hours)
+            Choice(label, last_hours_url(shell, each), not shell.zoom and each == shell.window.hours)
             for each, label in HOURS
         ],
         "models": lambda: sorted({name for name, _ in names()} | {shell.window.model} - {""}),
@@ -139,6 +151,11 @@ def frame_context(shell: Shell, *, page: str = "", controls: Sequence[str] = ())
         "csv_url": with_query(shell.query, format="csv"),
         "show_project": not shell.project_slug,
     }
+
+
+def last_hours_url(shell: Shell, hours: int) -> str:
+    """The page with the last `hours` as its window; chosen ones are given up."""
+    return with_query(shell.query, hours=str(hours), **dict.fromkeys(("from", "to", "page")))
 
 
 def wants_csv(request: PageRequest) -> bool:

@@ -143,7 +143,7 @@ def within(window: Window, rows: QuerySet[Row]) -> QuerySet[Row]:
     """The judgements made in the window. Projects are always named, for the indexes begin with them."""
     if window.reach.project_ids is None:
         rows = rows.filter(project_id__in=live_projects().values("pk"))
-    return window.own(rows).filter(created_ms__gte=window.since_ms, created_ms__lte=window.now_ms)
+    return window.own(rows).filter(**window.bounds("created_ms"), created_ms__lte=window.now_ms)
 
 
 def score_cards(window: Window, *, name: str = "") -> list[ScoreCard]:
@@ -232,6 +232,11 @@ def is_hourly(window: Window) -> bool:
     return window.hours <= 48
 
 
+def step_ms(window: Window) -> int:
+    """How long a step of a window's feedback is."""
+    return HOUR_MS if is_hourly(window) else DAY_MS
+
+
 def thumbs_together(steps: Sequence[Thumbs]) -> Thumbs:
     """The sum of a series."""
     return Thumbs(sum(each.positive for each in steps), sum(each.negative for each in steps))
@@ -239,14 +244,14 @@ def thumbs_together(steps: Sequence[Thumbs]) -> Thumbs:
 
 def thumbs_over_time(window: Window) -> list[Thumbs]:
     """The window's feedback by hour, or by day (UTC) when it is longer than two days; empty steps too. One query."""
-    step = HOUR_MS if is_hourly(window) else DAY_MS
+    step = step_ms(window)
     rows: Any = within(window, Feedback.objects.all()).annotate(since=F("created_ms") - F("created_ms") % step)
     found = {row["since"]: row for row in rows.values("since").annotate(**POSITIVE)}
     first = window.since_ms - window.since_ms % step
     none = {"positive": 0, "negative": 0}
     return [
         Thumbs(found.get(at, none)["positive"], found.get(at, none)["negative"], at)
-        for at in range(first, window.now_ms + 1, step)
+        for at in range(first, window.until_ms, step)
     ]
 
 

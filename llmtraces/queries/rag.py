@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import Max, Min, Sum
 
-from bloop_site.lib.clock import HOUR_MS, hour_of
 from llmtraces.contract import MICROS
 from llmtraces.models import Retrieval, RetrievalHour
 from llmtraces.percentiles import percentile
@@ -157,7 +156,6 @@ def hours_of(window: Window) -> list[RagHour]:
 
 def relevance_bounds(window: Window) -> tuple[float, float]:
     """The least and the most that a retrieval's best chunk had, read from the index `retrieval_by_start`."""
-    ends_ms = hour_of(window.now_ms) + HOUR_MS
-    rows = window.own(Retrieval.objects.filter(started_ms__gte=window.since_ms, started_ms__lt=ends_ms))
+    rows = window.own(Retrieval.objects.filter(started_ms__gte=window.since_ms, started_ms__lt=window.until_ms))
     found = rows.aggregate(least=Min("top_relevance_micros"), most=Max("top_relevance_micros"))
     return (found["least"] or 0) / MICROS, (found["most"] or 0) / MICROS

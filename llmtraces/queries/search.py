@@ -95,7 +95,7 @@ def by_index(window: Window, words: Sequence[str], status: str) -> list[int]:
     found = [
         (started_ms, pk)
         for pk, project_id, started_ms, its_status in rows.values_list("pk", "project_id", "started_ms", "status")
-        if window.reach.covers(project_id) and started_ms >= window.since_ms and status in ("", its_status)
+        if window.reach.covers(project_id) and window.holds(started_ms) and status in ("", its_status)
     ]
     return [pk for _, pk in sorted(found, reverse=True)]
 

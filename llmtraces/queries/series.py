@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import F, Sum
 from django.db.models.expressions import CombinedExpression
 
-from bloop_site.lib.clock import DAY_MS, HOUR_MS, hour_of
+from bloop_site.lib.clock import DAY_MS, HOUR_MS
 from llmtraces.models import TraceHour, UsageHour
 from llmtraces.queries.usage import SUMS, Usage, usage_of
 from llmtraces.queries.window import Window
@@ -29,8 +29,8 @@ class Slots:
 def slots_of(window: Window) -> Slots:
     """The slots that hold the window, without a gap."""
     step = next((step for hours, step in STEPS if window.hours <= hours), DAY_MS)
-    first, last = window.since_ms // step * step, hour_of(window.now_ms)
-    return Slots(step, tuple(range(first, last + 1, step)))
+    first = window.since_ms // step * step
+    return Slots(step, tuple(range(first, window.until_ms, step)))
 
 
 def slot_of(slots: Slots) -> CombinedExpression:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
 from llmtraces.models import Session, SessionHour, Trace
 from llmtraces.queries.window import Window, in_reach
@@ -35,22 +35,26 @@ def active_sessions(window: Window, *, user_id: str = "") -> QuerySet[Session]:
     """The sessions with a trace in the window, of one user if named; the last active first."""
     rows = window.own(Session.objects.filter(last_ms__gte=window.since_ms).select_related("project"))
     rows = rows.filter(user_id=user_id) if user_id else rows
+    if window.ends_ms is not None:  # since then a session may have gone on
+        of_session = {"project": OuterRef("project"), "session_id": OuterRef("session_id")}
+        began = SessionHour.objects.filter(**of_session, **window.bounds("hour_ms"))
+        rows = rows.filter(Exists(began.exclude(trace_count=0)), first_ms__lt=window.ends_ms)
     return rows.order_by("-last_ms", "-id")
 
 
 def session_page(window: Window, *, user_id: str = "", limit: int, offset: int = 0) -> tuple[list[SessionRow], int]:
     """A part of the active sessions with their sums of the window, and how many there are. Three queries."""
     rows = active_sessions(window, user_id=user_id)
-    return with_sums(rows[offset : offset + limit], since_ms=window.since_ms), rows.count()
+    return with_sums(rows[offset : offset + limit], window), rows.count()
 
 
-def with_sums(sessions: QuerySet[Session] | Sequence[Session], *, since_ms: int = 0) -> list[SessionRow]:
-    """The sessions with the sums of their hours from `since_ms`, in their order; in one query more."""
+def with_sums(sessions: QuerySet[Session] | Sequence[Session], window: Window | None = None) -> list[SessionRow]:
+    """The sessions with the sums of their hours, of the window or all, in their order; in one query more."""
     listed = list(sessions)
     hours = SessionHour.objects.filter(
         project_id__in={session.project_id for session in listed},
         session_id__in={session.session_id for session in listed},
-        hour_ms__gte=since_ms,
+        **(window.bounds("hour_ms") if window else {}),
     )
     grouped: Any = hours.values("project_id", "session_id").annotate(**SUMS)
     sums = {(row.pop("project_id"), row.pop("session_id")): row for row in grouped}

@@ -55,11 +55,11 @@ def matching(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
     """The traces of the window that the filters let through, in no order."""
     rows = Trace.objects.filter(is_known=True)
     if filters.session_id or filters.prompt_name:
-        rows = in_reach(window.reach, rows.filter(started_ms__gte=window.since_ms))  # their indexes begin with it
+        rows = in_reach(window.reach, rows.filter(**window.bounds("started_ms")))  # their indexes begin with it
     elif is_one(window.reach) and filters.sort in BY_COST and window.hours >= LONG_HOURS:
-        rows = window.own(rows.alias(at_ms=Unindexed(F("started_ms"))).filter(at_ms__gte=window.since_ms))
+        rows = window.own(rows.alias(at_ms=Unindexed(F("started_ms"))).filter(**window.bounds("at_ms")))
     else:
-        rows = within(window, rows.filter(started_ms__gte=window.since_ms))
+        rows = within(window, rows.filter(**window.bounds("started_ms")))
     exact = ("status", "session_id", "user_id", "prompt_name", "prompt_version")
     rows = rows.filter(**{name: getattr(filters, name) for name in exact if getattr(filters, name)})
     if filters.min_cost_micros is not None:
@@ -102,7 +102,7 @@ def trace_total(window: Window, filters: TraceFilter, *, at_most: int | None = N
     by = counted_by(window, filters)
     if by is not None:
         table, amount, where = by
-        rows = window.own(table.objects.filter(hour_ms__gte=window.since_ms, **where))
+        rows = window.own(table.objects.filter(**window.bounds("hour_ms"), **where))
         return rows.aggregate(total=Sum(amount))["total"] or 0
     rows = matching(window, replace(filters, sort="newest"))
     return rows.count() if at_most is None else rows.order_by()[:at_most].count()

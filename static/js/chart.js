@@ -1,6 +1,5 @@
-// Puts a uPlot chart in the place of the server's drawing: the same columns, with a crosshair that reads out its hour,
-// marks where releases appeared, and at most five labels an axis, in local time. With data-chart-zoom, dragging over hours
-// leads to the address that shows them. Needs window.uPlot.
+// Puts a uPlot chart in the place of the server's drawing: the same columns, with a crosshair that tells its hour,
+// marks where releases appeared, and at most five labels an axis, in local time. Needs window.uPlot.
 const HOUR = 3600;
 const STEPS = [1, 2, 3, 4, 6, 8, 12, 24, 48, 72, 168, 336, 720];
 const hourName = new Intl.DateTimeFormat("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
@@ -62,14 +61,28 @@ const timeWords = (seconds) => {
   return at.getHours() === 0 && at.getMinutes() === 0 ? dayName.format(at) : clockName.format(at);
 };
 
-function readoutWords(data, index) {
-  const from = new Date(data.hours[index]);
-  const to = new Date(data.hours[index] + HOUR * 1000);
+// An hour as chart-tip.js tells it: when it was, its count, the releases that appeared in it.
+function tipOf(data, index) {
+  const from = data.hours[index];
+  const to = from + HOUR * 1000;
   const count = data.counts[index];
-  const releases = data.releases.filter((release) => release.at >= from && release.at < to).map((each) => each.label);
-  const words = `${hourName.format(from)} to ${clockName.format(to)}: ${exact.format(count)} event${count === 1 ? "" : "s"}`;
-  return releases.length ? `${words}, new release ${releases.join(", ")}` : words;
+  const releases = data.releases.filter((release) => release.at >= from && release.at < to);
+  return {
+    when: `${hourName.format(from)} to ${clockName.format(to)}`,
+    rows: [
+      { label: count === 1 ? "event" : "events", value: exact.format(count) },
+      ...releases.map((release) => ({ label: "new release", value: release.label })),
+    ],
+  };
 }
+
+function readoutWords(data, index) {
+  const { when, rows } = tipOf(data, index);
+  const [count, ...releases] = rows;
+  return [`${when}: ${count.value} ${count.label}`, ...releases.map((each) => `${each.label} ${each.value}`)].join(", ");
+}
+
+const show = (figure, detail) => figure.dispatchEvent(new CustomEvent("bloop:chart-tip", { detail, bubbles: true }));
 
 function drawReleases(plot, data, tone) {
   const { ctx, bbox } = plot;
@@ -101,23 +114,8 @@ function drawReleases(plot, data, tone) {
   ctx.restore();
 }
 
-// The hours under the selection, by the page's address: ?from=&to=, in milliseconds.
-function zoom(plot, data) {
-  const { left, width } = plot.select;
-  if (width < 8) return;
-  const at = (pixel) => Math.floor((plot.posToVal(pixel, "x") - data.hours[0] / 1000) / HOUR);
-  const first = Math.max(0, at(left));
-  const last = Math.min(data.hours.length - 1, at(left + width));
-  const address = new URL(location.href);
-  address.searchParams.delete("hours");
-  address.searchParams.set("from", data.hours[first]);
-  address.searchParams.set("to", data.hours[last] + HOUR * 1000);
-  location.assign(address);
-}
-
-function options(figure, box, data, readout) {
+function options({ figure, box, data }) {
   const tone = colours(figure);
-  const resting = readout.textContent;
   const from = data.hours[0] / 1000;
   const to = data.hours.at(-1) / 1000 + HOUR;
   const peak = Math.max(1, ...data.counts);
@@ -129,7 +127,7 @@ function options(figure, box, data, readout) {
     height: box.clientHeight,
     legend: { show: false },
     padding: [18, 0, 0, 0],
-    cursor: { y: false, drag: { x: "chartZoom" in figure.dataset, y: false, setScale: false }, points: { show: false } },
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { time: false, range: [from, to] }, y: { range: [0, peak * 1.02] } },
     axes: [
       {
@@ -155,13 +153,12 @@ function options(figure, box, data, readout) {
     ],
     hooks: {
       draw: [(plot) => drawReleases(plot, data, tone)],
-      setSelect: [(plot) => zoom(plot, data)],
       setCursor: [
         (plot) => {
           // The column under the pointer, not the nearest left edge.
           const at = plot.cursor.left >= 0 ? plot.posToVal(plot.cursor.left, "x") : null;
           const index = at === null ? -1 : Math.min(Math.floor((at - from) / HOUR), data.hours.length - 1);
-          readout.textContent = index < 0 ? resting : readoutWords(data, index);
+          show(figure, index < 0 ? null : { left: plot.over.offsetLeft + plot.cursor.left, ...tipOf(data, index) });
         },
       ],
     },
@@ -171,13 +168,9 @@ function options(figure, box, data, readout) {
 function draw(chart) {
   chart.plot?.destroy();
   chart.box.replaceChildren();
-  chart.readout.textContent = chart.resting;
+  show(chart.figure, null);
   const xs = chart.data.hours.map((ms) => ms / 1000);
-  chart.plot = new window.uPlot(
-    options(chart.figure, chart.box, chart.data, chart.readout),
-    [xs, chart.data.counts],
-    chart.box,
-  );
+  chart.plot = new window.uPlot(options(chart), [xs, chart.data.counts], chart.box);
 }
 
 function attach(figure) {
@@ -187,12 +180,16 @@ function attach(figure) {
   const data = JSON.parse(source.textContent);
   if (!data.hours.length) return;
   figure.dataset.drawn = "yes";
-  box.setAttribute("role", "img");
+  if (!box.hasAttribute("role")) box.setAttribute("role", "img");
   box.setAttribute("aria-label", box.querySelector("svg")?.getAttribute("aria-label") ?? "");
-  const readout = figure.querySelector("[data-chart-readout]");
-  const chart = { figure, box, data, readout, resting: readout.textContent, plot: null };
+  const chart = { figure, box, data, plot: null };
   draw(chart);
   charts.add(chart);
+  figure.addEventListener("bloop:chart-at", ({ detail }) => {
+    const left = detail.index === null ? -10 : chart.plot.valToPos(data.hours[detail.index] / 1000 + HOUR / 2, "x");
+    chart.plot.setCursor({ left, top: left < 0 ? -10 : 0 });
+    if (detail.index !== null) detail.words = readoutWords(data, detail.index);
+  });
   new ResizeObserver(() => {
     if (chart.plot && box.clientWidth !== chart.plot.width) {
       chart.plot.setSize({ width: box.clientWidth, height: box.clientHeight });

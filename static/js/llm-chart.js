@@ -1,10 +1,11 @@
 // Puts uPlot charts in the place of the server's drawings of several series: stacked bars or lines, over time or over steps
-// that have words, with a crosshair that reads out all series, and at most five labels an axis. Needs window.uPlot.
+// that have words, with a crosshair that tells all series beside it, and at most five labels an axis. Needs window.uPlot.
 const HOUR = 3600000;
 const DAY = 24 * HOUR;
 const hourName = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const dayName = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const utcDay = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
+const STEPS = [1, 2, 3, 4, 6, 8, 12, 24, 48, 72, 168, 336];
 const clockName = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
@@ -48,7 +49,11 @@ function valueSplits(peak) {
   return splits;
 }
 
-const timeWords = (ms, step) => (step >= 6 * HOUR ? dayName.format(ms) : clockName.format(ms));
+// A slot's start in hours by the clock on the reader's wall.
+const wallHours = (ms) => ms / HOUR - new Date(ms).getTimezoneOffset() / 60;
+
+// The first slot of a day is told by the day.
+const timeWords = (ms, step) => (wallHours(ms) % 24 < step / HOUR ? dayName.format(ms) : clockName.format(ms));
 
 function slotWords(data, index) {
   if (data.labels.length) return data.labels[index];
@@ -56,11 +61,22 @@ function slotWords(data, index) {
   return data.step >= DAY ? `${utcDay.format(from)} (UTC)` : `${hourName.format(from)} to ${clockName.format(from + data.step)}`;
 }
 
+const something = (data, index) => data.series.filter((each) => each.values[index] > 0);
+
+// All of a slot in one sentence, for the ear.
 function readoutWords(data, index) {
   const tell = UNITS[data.unit];
-  const told = data.series.filter((each) => each.values[index] > 0).map((each) => `${each.label} ${tell(each.values[index])}`);
+  const told = something(data, index).map((each) => `${each.label} ${tell(each.values[index])}`);
   return `${slotWords(data, index)}: ${told.length ? told.join(", ") : "nothing"}`;
 }
+
+// The same for the eye, row by row.
+function tipRows(data, index) {
+  const tell = UNITS[data.unit];
+  return something(data, index).map((each) => ({ tone: each.tone, label: each.label, value: tell(each.values[index]) }));
+}
+
+const show = (figure, detail) => figure.dispatchEvent(new CustomEvent("bloop:chart-tip", { detail, bubbles: true }));
 
 // Bars stand on the sum of those before them: drawn from the tallest to the lowest, each covers the foot of the last.
 function heights(data) {
@@ -69,17 +85,22 @@ function heights(data) {
   return data.series.map((each) => each.values.map((value, index) => (foot[index] += value))).reverse();
 }
 
-// Labels of x: every nth slot, as many as there is room for.
-function xSplits(count, width) {
+// Labels of x, as many as there is room for: slots that begin a round stretch of hours, or every nth that has words.
+function xSplits(data, count, width) {
   const most = width < NARROW ? 3 : 5;
-  const step = Math.max(1, Math.ceil(count / most));
-  const splits = [];
-  for (let index = 0; index < count; index += step) splits.push(index);
+  const slots = [...Array(count).keys()];
+  const begins = (index, hours) => {
+    const at = wallHours(data.times[index]);
+    return Math.floor(at / hours) !== Math.floor((at - data.step / HOUR) / hours);
+  };
+  const every = Math.max(1, Math.ceil(count / most));
+  const choices = data.labels.length ? [] : STEPS.map((hours) => slots.filter((index) => begins(index, hours)));
+  const splits = choices.find((found) => found.length && found.length <= most) ?? slots.filter((index) => index % every === 0);
   return splits.filter((index) => ((count - index) / count) * width > 40);
 }
 
 function options(chart) {
-  const { figure, box, data, readout, resting } = chart;
+  const { figure, box, data } = chart;
   const count = data.series[0].values.length;
   const tell = UNITS[data.unit];
   const { read, done } = colourReader(figure);
@@ -108,7 +129,7 @@ function options(chart) {
         ...axis,
         size: 24,
         grid: { show: false },
-        splits: (plot) => xSplits(count, plot.width),
+        splits: (plot) => xSplits(data, count, plot.width),
         values: (plot, splits) =>
           splits.map((index) => (data.labels.length ? data.edges[index] : timeWords(data.times[index], data.step))),
       },
@@ -125,7 +146,10 @@ function options(chart) {
       setCursor: [
         (plot) => {
           const at = plot.cursor.left >= 0 ? Math.floor(plot.posToVal(plot.cursor.left, "x")) : -1;
-          readout.textContent = at < 0 ? resting : readoutWords(data, Math.min(at, count - 1));
+          if (at < 0) return show(figure, null);
+          const index = Math.min(at, count - 1);
+          const left = plot.over.offsetLeft + plot.cursor.left;
+          show(figure, { left, when: slotWords(data, index), rows: tipRows(data, index) });
         },
       ],
     },
@@ -135,7 +159,7 @@ function options(chart) {
 function draw(chart) {
   chart.plot?.destroy();
   chart.box.replaceChildren();
-  chart.readout.textContent = chart.resting;
+  show(chart.figure, null);
   // A line runs through the middles of its slots, a bar begins at its slot's start.
   const shift = chart.data.kind === "lines" ? 0.5 : 0;
   const xs = chart.data.series[0].values.map((_, index) => index + shift);
@@ -149,13 +173,17 @@ function attach(figure) {
   const data = JSON.parse(source.textContent);
   if (!data.series.length || !data.series[0].values.length) return;
   figure.dataset.drawn = "yes";
-  box.setAttribute("role", "img");
+  if (!box.hasAttribute("role")) box.setAttribute("role", "img");
   box.setAttribute("aria-label", box.querySelector("svg")?.getAttribute("aria-label") ?? "");
   figure.querySelector("[data-chart-edges]")?.remove(); // the axis says them
-  const readout = figure.querySelector("[data-chart-readout]");
-  const chart = { figure, box, data, readout, resting: readout.textContent, plot: null };
+  const chart = { figure, box, data, plot: null };
   draw(chart);
   charts.add(chart);
+  figure.addEventListener("bloop:chart-at", ({ detail }) => {
+    const left = detail.index === null ? -10 : chart.plot.valToPos(detail.index + 0.5, "x");
+    chart.plot.setCursor({ left, top: left < 0 ? -10 : 0 });
+    if (detail.index !== null) detail.words = readoutWords(data, detail.index);
+  });
   new ResizeObserver(() => {
     if (chart.plot && box.clientWidth && box.clientWidth !== chart.plot.width) {
       chart.plot.setSize({ width: box.clientWidth, height: box.clientHeight });

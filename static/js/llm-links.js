@@ -1,6 +1,6 @@
 // Filters change a page of the section LLM without loading it anew: its links to other pages, its download and its saved
 // view follow the address as it is when they are used.
-const KEPT = ["project", "hours", "model", "provider"];
+const KEPT = ["project", "hours", "from", "to", "model", "provider"];
 
 document.addEventListener("click", (event) => {
   const here = new URLSearchParams(location.search);

@@ -1,4 +1,5 @@
-// Spans: rows of the list of traces that open in place; the tree that folds; the selected span; the width of the names.
+// Spans: rows of the list of traces that open in place; the tree that folds, and is walked by arrow keys as trees are; the
+// selected span; the width of the names.
 const rows = (list) => [...list.querySelectorAll("[data-level]")];
 const folded = (row) => row.querySelector("[data-fold]")?.getAttribute("aria-expanded") === "false";
 
@@ -30,6 +31,48 @@ function select(address) {
   if (row.hidden) foldAll(row.closest("[data-spans]"), true);
   row.scrollIntoView({ block: "nearest" });
 }
+
+// On narrow screens what is kept of a span stands below the tree: out of sight, it comes into sight.
+function showDetail() {
+  const detail = document.querySelector("[data-span-detail]");
+  if (detail.getBoundingClientRect().top > innerHeight * 0.8) detail.scrollIntoView({ block: "start" });
+}
+
+const level = (row) => Number(row.dataset.level);
+
+// Where an arrow leads from a row of the tree: to another row, or none, having folded or unfolded this one.
+function neighbour(list, row, key) {
+  const all = rows(list);
+  const seen = all.filter((each) => !each.hidden);
+  const at = seen.indexOf(row);
+  const button = row.querySelector("[data-fold]");
+  if (key === "ArrowDown") return seen[at + 1];
+  if (key === "ArrowUp") return seen[at - 1];
+  if (key === "Home") return seen[0];
+  if (key === "End") return seen.at(-1);
+  if (key === "ArrowRight") {
+    if (button && !folded(row)) return seen[at + 1];
+    button?.click();
+    return null;
+  }
+  if (button && !folded(row)) {
+    button.click();
+    return null;
+  }
+  return all.slice(0, all.indexOf(row)).findLast((each) => level(each) < level(row));
+}
+
+document.addEventListener("keydown", (event) => {
+  const list = event.target.closest?.("[data-trace] [data-spans]");
+  const row = event.target.closest?.("[data-level]");
+  if (!list || !row || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  if (!["ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) return;
+  event.preventDefault();
+  const next = neighbour(list, row, event.key);
+  if (next === undefined) list.querySelector(".span--more")?.scrollIntoView({ block: "nearest" }); // fetches more rows
+  next?.querySelector("[data-span-link]").focus({ preventScroll: true });
+  next?.scrollIntoView({ block: "nearest" });
+});
 
 document.addEventListener("click", (event) => {
   const toggle = event.target.closest("[data-expand]");
@@ -74,5 +117,9 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (!list) return;
   if (event.detail.target?.matches?.("[data-span-detail]") || event.target.matches?.("[data-span-detail]")) {
     select(location.href);
+    showDetail();
   } else settle(list);
 });
+
+// A link to a span leads to its row.
+rowOf(spanIn(location.href))?.scrollIntoView({ block: "nearest" });

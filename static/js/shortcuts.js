@@ -13,7 +13,7 @@ try {
   // storage may be forbidden: the keys stay on
 }
 
-const rows = () => [...document.querySelectorAll("[data-row]")];
+const rows = () => [...document.querySelectorAll("[data-row]")].filter((row) => row.checkVisibility());
 const currentRow = () => document.activeElement?.closest("[data-row]");
 
 function walk(step) {
@@ -49,8 +49,14 @@ function toggleSelected(row, withRange) {
   box?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey: withRange }));
 }
 
+// Only what does something on this page.
+function list() {
+  for (const each of dialog.querySelectorAll("[data-needs]")) each.hidden = !document.querySelector(each.dataset.needs);
+  dialog.showModal();
+}
+
 function act(key) {
-  if (key === "?") return dialog.showModal();
+  if (key === "?") return list();
   if (key === "j" || key === "k") return walk(key === "j" ? 1 : -1);
   if (key === "/") {
     const field = document.querySelector("[data-search]");

@@ -11,10 +11,12 @@ from django.test import Client
 from accounts.models import User
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, hour_of, now_ms
 from errors.models import Issue
+from errors.queries import issues
 from ingest.flush import flush_all
 from ingest.models import BufferedPayload, RefusedCount
 from ingest.reasons import REASONS, words_of
 from ingest.refusals import refusals
+from projects.access import Reach
 from projects.dashboard.snippets import LANGUAGES, PLACEHOLDER
 from projects.models import Project
 from projects.services.projects import NewProject
@@ -307,3 +309,22 @@ def test_a_project_nobody_may_see_is_not_found(shop: NewProject):
 
     assert client.get("/errors/first?project=shop").status_code == 404
     assert Project.objects.filter(slug="shop").exists()
+
+
+def test_the_list_is_read_again_when_the_first_event_comes_in_meanwhile(
+    member_client: Client, shop: NewProject, monkeypatch: pytest.MonkeyPatch
+):
+    ask = issues.has_any_issue
+
+    def and_it_comes(reach: Reach) -> bool:
+        found = ask(reach)
+        make_issue(shop.project, error_type="Meanwhile")
+        return found
+
+    monkeypatch.setattr(issues, "has_any_issue", and_it_comes)
+
+    page = member_client.get("/errors?project=shop").content.decode()
+
+    assert "Meanwhile" in page
+    assert "It arrived" not in page
+    assert page.count("data-row ") == 1
