@@ -12,6 +12,7 @@ from analytics.stats import Usual, pearson, usual, zscores
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 Indexes: TypeAlias = NDArray[np.intp]
+DIGITS = 9  # of scores: what is equal but for the last bits of its arithmetic compares equal
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,12 @@ def classic_spikes(counts: Integers, *, threshold: float, limit: int) -> Cells:
     comes so far are looked at hour by hour.
     """
     of = usual(counts)
-    scale = np.where(of.deviation > 0, of.deviation, 1.0)
-    peaks = np.where(of.deviation > 0, (counts.max(axis=1, initial=0) - of.mean) / scale, 0.0)
+    peaks = np.round(zscores(counts.max(axis=1, initial=0, keepdims=True), of)[:, 0], DIGITS)
     rows = np.flatnonzero((peaks >= threshold) & (of.deviation > 0))
     rows = np.sort(rows[np.concatenate(contenders(peaks[rows], limit=limit))])
     chosen = Usual(of.mean[rows], of.deviation[rows])
-    found = zscores(counts[rows], chosen)
+    found = np.round(zscores(counts[rows], chosen), DIGITS)
     row, hour = np.nonzero(found >= threshold)
-    row, hour = row[chosen.deviation[row] > 0], hour[chosen.deviation[row] > 0]
     return Cells(rows[row], hour, chosen.mean[row], chosen.deviation[row], found[row, hour])
 
 
@@ -70,16 +69,15 @@ def liveliest(counts: Integers, *, limit: int) -> Indexes:
 
 def seasonal_spikes(counts: Integers, *, first: int, threshold: float) -> Cells:
     """Hours from column `first` on that `analytics.seasonal` scores at least `threshold`; what is before is history."""
+    if not counts.size:
+        return Cells(*(np.zeros(0, dtype=np.intp),) * 2, *(np.zeros(0),) * 3)
     found = scores(counts, first=first)
     row, hour = np.nonzero((found.score >= threshold) & (counts[:, first:] > 0))
     return Cells(row, hour, found.expected[row, hour], found.spread[row, hour], found.score[row, hour])
 
 
 def correlated_pairs(counts: Integers, *, threshold: float) -> list[tuple[int, int, float]]:
-    """Every two of these series [issues, hours], the lower index first, whose Pearson's r is at least `threshold`.
-
-    r is rounded to where arithmetic has an end, so that what goes together alike compares equal.
-    """
-    r = np.round(pearson(counts), 12)
+    """Every two of these series [issues, hours], the lower index first, whose Pearson's r is at least `threshold`."""
+    r = np.round(pearson(counts), DIGITS)
     a, b = np.nonzero(np.triu(r >= threshold, k=1))
     return list(zip(a.tolist(), b.tolist(), r[a, b].tolist(), strict=True))
