@@ -165,21 +165,21 @@ def new_issues(places: set[Place]) -> Counter[Place]:
             for project_id, name, number in counted.values_list("project_id", "first_release", "number")
         }
     )
-    for own, first in first_places({project_id for project_id, _ in places}):
+    for own, first in first_places():
         found[own] -= 1
         found[first] += 1
     return found
 
 
-def first_places(project_ids: set[str]) -> list[tuple[Place, Place]]:
+def first_places() -> list[tuple[Place, Place]]:
     """Of each issue that shows others: the release its own first event came from, and that of the first of them all."""
-    merged = Issue.objects.filter(merged_into__isnull=False, project__in=project_ids).order_by("pk")
-    groups: dict[int, list[tuple[int, str]]] = {}
-    for head_id, first_ms, name in merged.values_list("merged_into_id", "first_seen_ms", "first_release"):
-        groups.setdefault(head_id or 0, []).append((first_ms, name))
+    merged = Issue.objects.filter(merged_into__isnull=False)
+    groups: dict[int, list[tuple[int, int, str]]] = {}
+    for head_id, first_ms, pk, name in merged.values_list("merged_into_id", "first_seen_ms", "pk", "first_release"):
+        groups.setdefault(head_id or 0, []).append((first_ms, pk, name))
     heads = Issue.objects.filter(pk__in=groups).annotate(own_ms=Min("aggregates__first_seen_ms"))
     found = []
     for head_id, project_id, name, own_ms in heads.values_list("pk", "project_id", "first_release", "own_ms"):
-        _, first = min([(own_ms, name), *groups[head_id]], key=lambda each: each[0])
+        _, _, first = min([(own_ms, head_id, name), *groups[head_id]])
         found.append(((project_id, name), (project_id, first)))
     return found
