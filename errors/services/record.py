@@ -18,6 +18,7 @@ from errors.contract import decode_events, encode_events
 from errors.models import Event as EventRow
 from errors.models import Status
 from errors.search_words import words_of
+from errors.services.packs import note_hours
 from errors.services.reopen import STATE_COLUMNS, State, Touched, reopen_touched
 from errors.services.tallies import Batch, IssueKey, Received, Tallies, Tally, tallied
 from ingest.registry import Payload
@@ -293,6 +294,7 @@ def write_events(batch: Sequence[Received], ids: dict[IssueKey, int]) -> None:
 
 def write_rollups(tallies: Tallies, ids: dict[IssueKey, int]) -> None:
     """Upsert aggregates and every count."""
+    project_hours = tallies.project_hours()
     with connection.cursor() as cursor:
         insert_rows(
             cursor,
@@ -313,7 +315,7 @@ def write_rollups(tallies: Tallies, ids: dict[IssueKey, int]) -> None:
         insert_rows(
             cursor,
             "INSERT INTO errors_projecthourlycount (project_id, hour_ms, environment, source, count)",
-            [(*key, count) for key, count in sorted(tallies.project_hours().items())],
+            [(*key, count) for key, count in sorted(project_hours.items())],
             then=UPSERT_PROJECT_HOURS,
         )
         insert_rows(
@@ -326,6 +328,7 @@ def write_rollups(tallies: Tallies, ids: dict[IssueKey, int]) -> None:
             then=UPSERT_MINUTES,
         )
 
+    note_hours((project_id, hour_ms) for project_id, hour_ms, *_ in project_hours)
     write_releases(tallies)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.bench import (
     alert_rows,
     ingest_rows,
+    insight_rows,
     issue_rows,
     list_rows,
     llm_rows,
@@ -29,6 +30,7 @@ ROWS = {
     "sourcemaps": sourcemap_rows.sourcemaps,
     "releases": release_rows.releases,
     "list": list_rows.listed,
+    "insights": insight_rows.insights,
     "purge": purge_rows.purge,
     "llm": llm_rows.llm,
     "llm-pages": llm_rows.llm_pages,

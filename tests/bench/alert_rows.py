@@ -48,7 +48,7 @@ def alert_message(parent: Path, port: int, *, quick: bool) -> list[Row]:
     sink = Sink()
     run_module("alert_fill", folder, kind="rule", url=f"http://127.0.0.1:{sink.port}/")
     load = Load(port=port, key=KEY, count=int(200 * (count + 2) * pause), rate=200, seed=9, named=True)
-    with bloop(folder, port=port, settings=SETTINGS) as server:
+    with bloop(folder, port=port, **SETTINGS) as server:
         send(Load(port=port, key=KEY, seconds=2.0, pool=1_000, connections=4))
         time.sleep(3)
         with Usage(server) as usage:
