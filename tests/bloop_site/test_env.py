@@ -143,6 +143,16 @@ def test_a_named_file_is_read_instead_of_the_one_beside(monkeypatch: pytest.Monk
     assert env.load().server.port == 2000
 
 
+def test_the_hooks_of_rules_without_channels_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch):
+    assert (env.load().slack_webhook_url, env.load().webhook_url) == (None, None)
+    monkeypatch.setenv("BLOOP_SLACK_WEBHOOK_URL", " https://hooks.slack.com/services/x ")
+    monkeypatch.setenv("BLOOP_WEBHOOK_URL", "")
+
+    config = env.load()
+
+    assert (config.slack_webhook_url, config.webhook_url) == ("https://hooks.slack.com/services/x", None)
+
+
 def test_names_nobody_knows_are_passed_over(monkeypatch: pytest.MonkeyPatch):
     Path("config.toml").write_text('[server]\nport = 1000\ncolour = "red"\n[future]\nx = 1\n')
     monkeypatch.setenv("BLOOP__NOPE__X", "1")
@@ -169,6 +179,9 @@ def test_names_nobody_knows_are_passed_over(monkeypatch: pytest.MonkeyPatch):
         ("BLOOP__AUTH__RP_ORIGIN", "https://example.com:99999", "auth.rp_origin: "),
         ("BLOOP__AUTH__OPEN_SETUP", "perhaps", "auth.open_setup: "),
         ("BLOOP__SMTP__ENABLED", "perhaps", "smtp.enabled: "),
+        ("BLOOP__ALERTING__ALLOW_PRIVATE_ADDRESSES", "perhaps", "alerting.allow_private_addresses: "),
+        ("BLOOP_SLACK_WEBHOOK_URL", "hooks.slack.com/services/x", "BLOOP_SLACK_WEBHOOK_URL: must be an address"),
+        ("BLOOP_WEBHOOK_URL", "ftp://example.com", "BLOOP_WEBHOOK_URL: must be an address"),
         ("BLOOP__LLM_TRACING__DEFAULT_CONTENT_STORAGE", "some", "llm_tracing.default_content_storage: "),
         ("BLOOP__SOURCEMAPS__CACHE_BYTES", "-1", "sourcemaps.cache_bytes: "),
         ("BLOOP__LOGGING__LEVEL", "loud", "logging.level: "),
