@@ -126,6 +126,7 @@ class RateLimit(Section):
 
 class Alerting(Section):
     cooldown_secs: NotNegative = 900
+    digest_after: Positive = 5  # alerts of a rule in a minute; what comes beyond is told in one message
 
 
 class Smtp(Section):

@@ -11,6 +11,7 @@ from django.test import Client
 from accounts import attempts
 from accounts.models import User
 from accounts.throttle import Limit, Throttle
+from alerts.receivers import nudge as alerts_nudge
 from ingest import buffer
 from ingest.authentication import known_owners, recent_keys
 from ingest.nudge import nudge
@@ -28,6 +29,7 @@ def fresh_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
     writes counts by itself.
     """
     monkeypatch.setattr(nudge, "add", lambda items: None)
+    monkeypatch.setattr(alerts_nudge, "add", lambda *, is_urgent: None)
     monkeypatch.setattr(refusals, "start", lambda: None)
     refusals.take()
     for task in ("remove_projects", "purge"):

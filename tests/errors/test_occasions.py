@@ -29,7 +29,7 @@ def send_at(shop: NewProject, at: int, *fingerprints: str, **fields: Any) -> Non
 
 def told() -> list[tuple[str, str, str]]:
     rows = Occasion.objects.order_by("pk").values_list("kind", "issue__fingerprint", "environment")
-    return [tuple(row) for row in rows]
+    return [(kind, fingerprint, environment) for kind, fingerprint, environment in rows]
 
 
 def forget() -> None:
