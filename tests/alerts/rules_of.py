@@ -27,7 +27,7 @@ def send_at(shop: NewProject, at: int, *fingerprints: str, **fields: Any) -> Non
 
 def put(fingerprint: str, status: Status, *, at: int) -> None:
     """Give an issue a status."""
-    Issue.objects.filter(fingerprint=fingerprint).update(status=status, status_changed_ms=at)
+    Issue.objects.filter(fingerprint=fingerprint).update(status=status, status_changed_ms=at, regressed_ms=None)
 
 
 def fired(now_ms: int) -> list[str]:
