@@ -1,4 +1,4 @@
-"""Alerts as a Django app; it listens for what errors write down."""
+"""Alerts as a Django app: how its rows grow old and go with their project, and what it listens for."""
 
 from django.apps import AppConfig
 
@@ -7,6 +7,12 @@ class AlertsConfig(AppConfig):
     name = "alerts"
 
     def ready(self) -> None:
+        from alerts import retention as alerts_retention  # noqa: PLC0415  models are ready only now
+        from alerts.removal import AlertsRemover  # noqa: PLC0415
+        from projects import removal  # noqa: PLC0415
+
+        removal.register("alerts", AlertsRemover())
+        alerts_retention.register()
         from alerts.receivers import events_were_folded  # noqa: PLC0415  models are ready only now
         from errors.signals import events_folded  # noqa: PLC0415
 

@@ -59,6 +59,12 @@ app.conf.update(
             "schedule": 60,
             "options": {"queue": "bloop", "expires": 60},
         },
+        # Whoever fires an alert sends its own; this is for what is tried again.
+        "deliver-alerts": {
+            "task": "alerts.tasks.deliver",
+            "schedule": 10,
+            "options": {"queue": "bloop", "expires": 10},
+        },
         # A flush sends its own for what it wrote down; this one is for every rule.
         "evaluate-alerts": {
             "task": "alerts.tasks.evaluate",
