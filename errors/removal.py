@@ -11,8 +11,10 @@ from errors.models import (
     Merge,
     MinuteCount,
     Note,
+    Occasion,
     PackedHours,
     ProjectHourlyCount,
+    ProjectMinute,
     Release,
     ReleaseHourlyCount,
     SearchWords,
@@ -20,9 +22,9 @@ from errors.models import (
     Transition,
 )
 
-OF_ISSUES = (Event, Transition, Note, Merge, SearchWords, HourlyCount, Aggregate)
+OF_ISSUES = (Occasion, Event, Transition, Note, Merge, SearchWords, HourlyCount, Aggregate)
 OF_RELEASES = (ReleaseHourlyCount,)
-OF_PROJECT = (Release, SourceMap, ProjectHourlyCount, MinuteCount, PackedHours)
+OF_PROJECT = (Release, SourceMap, ProjectHourlyCount, MinuteCount, ProjectMinute, PackedHours)
 Table: TypeAlias = type[
     Event
     | Transition
@@ -37,6 +39,8 @@ Table: TypeAlias = type[
     | ProjectHourlyCount
     | MinuteCount
     | PackedHours
+    | Occasion
+    | ProjectMinute
     | Issue
 ]
 Condition: TypeAlias = tuple[Table, dict[str, object]]
