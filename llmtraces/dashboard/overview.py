@@ -9,10 +9,13 @@ from django.http import HttpResponseBase
 from django.urls import reverse
 
 from accounts.http import PageRequest
+from bloop_site.lib.charts import Chart
 from bloop_site.lib.clock import HOUR_MS
+from bloop_site.lib.csv_files import iso
 from bloop_site.lib.links import with_query
-from llmtraces.dashboard.charts import Chart, by_model, over_time, tone_of
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, dollars, iso, llm_page, shell_of, wants_csv
+from bloop_site.lib.pages import wants_csv
+from llmtraces.dashboard.charts import by_model, over_time, tone_of
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, dollars, llm_page, shell_of
 from llmtraces.queries.budget import budget_of
 from llmtraces.queries.series import leading_models, models_over_time, slots_of, traces_over_time, usage_over_time
 from llmtraces.queries.usage import ModelUsage, Usage, usage_by_model

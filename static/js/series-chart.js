@@ -143,7 +143,7 @@ function draw(chart) {
 }
 
 function attach(figure) {
-  const source = document.getElementById(figure.dataset.llmChart);
+  const source = document.getElementById(figure.dataset.seriesChart);
   const box = figure.querySelector("[data-chart-plot]");
   if (!source || !box || !window.uPlot || figure.dataset.drawn) return;
   const data = JSON.parse(source.textContent);
@@ -169,7 +169,7 @@ function attachAll() {
     chart.plot.destroy();
     charts.delete(chart);
   }
-  document.querySelectorAll("[data-llm-chart]").forEach(attach);
+  document.querySelectorAll("[data-series-chart]").forEach(attach);
 }
 
 const redrawAll = () => charts.forEach(draw);
