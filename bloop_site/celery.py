@@ -54,6 +54,11 @@ app.conf.update(
             "schedule": 60,
             "options": {"queue": "bloop", "expires": 60},
         },
+        "pack-hours": {
+            "task": "errors.tasks.pack_hours",
+            "schedule": 600,
+            "options": {"queue": "bloop", "expires": 600},
+        },
         "end-mutes": {
             "task": "errors.tasks.end_mutes",
             "schedule": 60,
@@ -114,6 +119,14 @@ def purge_at_the_start(**_: Any) -> None:
     from projects.tasks import purge_expired  # noqa: PLC0415  the apps are loaded only now
 
     purge_expired.apply_async(expires=60, retry=False)
+
+
+@worker_ready.connect
+def pack_at_the_start(**_: Any) -> None:
+    """What was not packed while nobody worked, then every ten minutes."""
+    from errors.tasks import queue_packing  # noqa: PLC0415  the apps are loaded only now
+
+    queue_packing()
 
 
 @worker_shutdown.connect

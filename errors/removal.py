@@ -11,6 +11,7 @@ from errors.models import (
     Merge,
     MinuteCount,
     Note,
+    PackedHours,
     ProjectHourlyCount,
     Release,
     ReleaseHourlyCount,
@@ -21,7 +22,7 @@ from errors.models import (
 
 OF_ISSUES = (Event, Transition, Note, Merge, SearchWords, HourlyCount, Aggregate)
 OF_RELEASES = (ReleaseHourlyCount,)
-OF_PROJECT = (Release, SourceMap, ProjectHourlyCount, MinuteCount)
+OF_PROJECT = (Release, SourceMap, ProjectHourlyCount, MinuteCount, PackedHours)
 Table: TypeAlias = type[
     Event
     | Transition
@@ -35,6 +36,7 @@ Table: TypeAlias = type[
     | SourceMap
     | ProjectHourlyCount
     | MinuteCount
+    | PackedHours
     | Issue
 ]
 Condition: TypeAlias = tuple[Table, dict[str, object]]

@@ -7,10 +7,21 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from django.conf import settings
-from django.db.models import Min, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import Min, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Least
 
-from errors.models import BulkChange, Event, HourlyCount, Issue, ProjectHourlyCount, ReleaseHourlyCount, Transition
+from errors.models import (
+    BulkChange,
+    Event,
+    HourlyCount,
+    Issue,
+    PackedHours,
+    ProjectHourlyCount,
+    ReleaseHourlyCount,
+    Transition,
+)
+from errors.models.alerting import SPAN_MS
+from errors.services.packs import KEPT_MS, forget_hours
 from projects import retention
 from projects.models import Project
 from projects.retention import Batch, Cutoffs, Holdings
@@ -129,9 +140,34 @@ class OldHours:
         return None
 
     def remove(self, rows: tuple[Hours, list[int]]) -> int:
-        """Nothing points to a count, so this is one statement."""
+        """Nothing points to a count, so this is one statement; packs of these hours are forgotten with it."""
         model, ids = rows
+        if model is HourlyCount:
+            forget_hours(HourlyCount.objects.filter(pk__in=ids).values_list("hour_ms", flat=True).distinct())
         return model.objects.filter(pk__in=ids).delete()[0]
+
+
+class OldPacks:
+    """Packed hours that are all before the cutoff, or that Insights looks at no more."""
+
+    tables: Sequence[str] = ("errors.PackedHours",)
+    words = "packed hours"
+
+    def old(self, cutoffs: Cutoffs) -> QuerySet[PackedHours]:
+        return PackedHours.objects.filter(start_ms__lte=max(cutoffs.hourly_ms, cutoffs.at_ms - KEPT_MS) - SPAN_MS)
+
+    def count(self, cutoffs: Cutoffs) -> int:
+        """Counted in the index by age."""
+        return self.old(cutoffs).count()
+
+    def find(self, cutoffs: Cutoffs, *, place: None, limit: int) -> Batch | None:
+        """The oldest, few at a time: one may hold megabytes."""
+        ids = list(self.old(cutoffs).order_by("start_ms").values_list("pk", flat=True)[: max(1, limit // 20)])
+        return Batch(ids) if ids else None
+
+    def remove(self, rows: Sequence[int]) -> int:
+        """Nothing points to a pack."""
+        return PackedHours.objects.filter(pk__in=rows).delete()[0]
 
 
 class OldBulkChanges:
@@ -178,6 +214,7 @@ def holdings() -> Holdings:
 def register() -> None:
     """Take part in every pass; called once, in AppConfig.ready."""
     retention.register("raw_events", OldEvents())
+    retention.register("packed_hours", OldPacks())  # before what they are made of
     retention.register("hourly_counts", OldHours("hourly counts", HourlyCount))
     retention.register(
         "rollups", OldHours("hourly counts of projects and releases", ProjectHourlyCount, ReleaseHourlyCount)

@@ -7,11 +7,12 @@ from celery import shared_task
 
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.log import logger
-from errors.services import bulk, status
+from errors.services import bulk, packs, status
 
 log = logger("errors")
 SECONDS = 2.0  # a worker that is told to stop waits for its tasks
 _working = threading.Lock()
+_packing = threading.Lock()
 
 
 @shared_task(queue="bloop", name="errors.tasks.continue_bulks", ignore_result=True)
@@ -41,6 +42,35 @@ def end_mutes(**_later: Any) -> None:
     ended = status.end_mutes(now_ms=now_ms())
     if ended:
         log.info("mutes_ended", issues=ended)
+
+
+@shared_task(queue="bloop", name="errors.tasks.pack_hours", ignore_result=True)
+def pack_hours(**_later: Any) -> None:
+    """Pack hourly counts for a while, and ask to be run again while some are left. Safe to run twice.
+
+    Sent by a worker that starts, then by beat.
+    """
+    work_off_packs()
+
+
+def work_off_packs() -> None:
+    """What the task does, unless this process is at it."""
+    if not _packing.acquire(blocking=False):
+        return
+    try:
+        is_done = packs.pack_hours(now_ms=now_ms(), seconds=SECONDS)
+    finally:
+        _packing.release()
+    if not is_done:
+        queue_packing()
+
+
+def queue_packing() -> None:
+    """Queue `pack_hours`; a broker that is away is logged and forgotten: beat asks again."""
+    try:
+        pack_hours.apply_async(expires=60, retry=False)
+    except Exception as error:  # noqa: BLE001  nothing is lost: what is not packed is read where it stands
+        log.warning("packing_not_queued", reason=type(error).__name__)
 
 
 def queue_bulks() -> None:

@@ -77,11 +77,6 @@ class Migration(migrations.Migration):
             name="PackedHours",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("start_ms", models.BigIntegerField()),
-                ("version", models.IntegerField(db_default=0, default=0)),
-                ("is_ready", models.BooleanField(db_default=False, default=False)),
-                ("environments", models.JSONField(default=list)),
-                ("data", models.BinaryField(default=b"")),
                 (
                     "project",
                     models.ForeignKey(
@@ -91,10 +86,25 @@ class Migration(migrations.Migration):
                         to="projects.project",
                     ),
                 ),
+                ("start_ms", models.BigIntegerField()),
+                ("version", models.IntegerField(db_default=0, default=0)),
+                ("asked", models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ("hours", models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ("environments", models.JSONField(default=list)),
+                ("data", models.BinaryField(default=b"")),
             ],
             options={
-                "indexes": [models.Index(fields=["start_ms"], name="packed_hours_by_age")],
-                "constraints": [models.UniqueConstraint(fields=("project", "start_ms"), name="packed_hours_once")],
+                "indexes": [
+                    models.Index(fields=["start_ms"], name="packed_hours_by_age"),
+                    models.Index(condition=models.Q(("hours__lt", 6)), fields=["start_ms"], name="packed_hours_to_do"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("project", "start_ms"), name="packed_hours_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("asked__lte", 6), ("hours__lte", models.F("asked"))),
+                        name="packed_hours_asked",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(

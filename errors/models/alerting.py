@@ -1,8 +1,9 @@
 """What alert rules are judged by: things that happened to issues, and events of the last days by the minute."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
+from bloop_site.lib.clock import HOUR_MS
 from errors.models.issues import Issue, Transition
 
 
@@ -66,23 +67,42 @@ class ProjectMinute(models.Model):
         return f"{self.count} in minute {self.minute_ms}"
 
 
-class PackedHours(models.Model):
-    """A project's hourly counts of six hours that are over, in one row (errors.packing): what Insights reads.
+SPAN_HOURS = 6
+SPAN_MS = SPAN_HOURS * HOUR_MS
 
-    A flush that comes late counts `version` up; then the row is made again. is_ready: data says what HourlyCount says.
-    environments: names, which the records in `data` point to.
+
+def span_of(ms: int) -> int:
+    """The start of the six hours, of the four of a UTC day, that hold `ms`; both in epoch milliseconds."""
+    return ms - ms % SPAN_MS
+
+
+class PackedHours(models.Model):
+    """A project's hourly counts of six UTC hours in one row (errors.packing): what Insights reads.
+
+    Every six hours that have counts have a row, from the flush that brings the first of them on. The first `hours` of
+    them are in `data`; the rest is read from HourlyCount. `asked`: how many someone is packing, or has packed; a flush
+    that adds to one of those counts `version` up. environments: names that the records in `data` point to.
     """
 
     project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)
     start_ms = models.BigIntegerField()
     version = models.IntegerField(default=0, db_default=0)
-    is_ready = models.BooleanField(default=False, db_default=False)
+    asked = models.PositiveSmallIntegerField(default=0, db_default=0)
+    hours = models.PositiveSmallIntegerField(default=0, db_default=0)
     environments = models.JSONField(default=list)
-    data = models.BinaryField(default=b"")
+    data = models.BinaryField(default=b"")  # the last column: SQLite walks through all of it to those behind
 
     class Meta:
-        constraints = (models.UniqueConstraint(name="packed_hours_once", fields=["project", "start_ms"]),)
-        indexes = (models.Index(fields=["start_ms"], name="packed_hours_by_age"),)  # all projects; retention
+        constraints = (
+            models.UniqueConstraint(name="packed_hours_once", fields=["project", "start_ms"]),
+            models.CheckConstraint(
+                name="packed_hours_asked", condition=Q(hours__lte=F("asked"), asked__lte=SPAN_HOURS)
+            ),
+        )
+        indexes = (
+            models.Index(fields=["start_ms"], name="packed_hours_by_age"),  # all projects; retention
+            models.Index(fields=["start_ms"], name="packed_hours_to_do", condition=Q(hours__lt=SPAN_HOURS)),
+        )
 
     def __str__(self) -> str:
         return f"hours from {self.start_ms} of {self.project_id}"

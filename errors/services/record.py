@@ -18,6 +18,7 @@ from errors.contract import decode_events, encode_events
 from errors.models import Event as EventRow
 from errors.models import Status
 from errors.search_words import words_of
+from errors.services.packs import note_hours
 from errors.services.reopen import STATE_COLUMNS, State, Touched, reopen_touched
 from errors.services.tallies import Batch, IssueKey, Received, Tallies, Tally, tallied
 from ingest.registry import Payload
@@ -326,6 +327,7 @@ def write_rollups(tallies: Tallies, ids: dict[IssueKey, int]) -> None:
             then=UPSERT_MINUTES,
         )
 
+    note_hours((project_id, hour_ms) for project_id, hour_ms, *_ in tallies.project_hours())
     write_releases(tallies)
 
 

@@ -1,0 +1,55 @@
+"""Hours in which an issue had far more events than it usually has (contract 7.1)."""
+
+from typing import Final
+
+from analytics.answers import Ask, Spike
+from analytics.queries.naming import ranked
+from bloop_site.lib.clock import HOUR_MS
+from errors.queries.insights import last_hours, oldest_hour
+from errors.queries.trends import Window
+from projects.access import Reach
+
+MAX_CANDIDATES: Final = 200  # issues that the seasonal method, which is slow, looks at
+
+
+def spikes(ask: Ask, *, threshold: float, method: str = "classic") -> tuple[Spike, ...]:
+    """The hours that score at least `threshold`, the highest first.
+
+    method: "classic" for the z-score of the hour among all hours of the window; "seasonal" by what that hour usually
+    holds (analytics.seasonal), of the 200 issues with the liveliest hours.
+    """
+    from analytics.finding import classic_spikes, liveliest, seasonal_spikes  # noqa: PLC0415
+    from errors.queries.packed import hour_counts  # noqa: PLC0415
+
+    window = last_hours(hours=ask.hours, now_ms=ask.now_ms)
+    found, before = hour_counts(ask.reach, window, environment=ask.environment), 0
+    if method == "seasonal":
+        ids = found.issue_ids[liveliest(found.counts, limit=MAX_CANDIDATES)].tolist()
+        longer = with_history(ask.reach, window)
+        before = longer.hours - window.hours
+        found = hour_counts(ask.reach, longer, environment=ask.environment, issue_ids=ids)
+        cells = seasonal_spikes(found.counts, first=before, threshold=threshold)
+    else:
+        cells = classic_spikes(found.counts, threshold=threshold, limit=ask.limit)
+    return tuple(
+        Spike(
+            issue=issue,
+            hour_ms=window.start_ms + int(cells.hour[at]) * HOUR_MS,
+            count=int(found.counts[cells.series[at], before + cells.hour[at]]),
+            expected=float(cells.expected[at]),
+            stddev=float(cells.deviation[at]),
+            score=float(cells.score[at]),
+            counts=tuple(found.counts[cells.series[at], before:].tolist()),
+        )
+        for at, issue in ranked(cells.score, found.issue_ids[cells.series], limit=ask.limit)
+    )
+
+
+def with_history(reach: Reach, window: Window) -> Window:
+    """The window with what is usual before it: as much as the seasonal method looks at, and as there is."""
+    from analytics.seasonal import HISTORY_HOURS  # noqa: PLC0415
+
+    longest = Window(window.start_ms - HISTORY_HOURS * HOUR_MS, window.hours + HISTORY_HOURS)
+    oldest_ms = oldest_hour(reach, longest) or window.start_ms
+    start_ms = min(oldest_ms, window.start_ms)
+    return Window(start_ms, (window.end_ms - start_ms) // HOUR_MS)

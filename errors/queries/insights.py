@@ -1,0 +1,185 @@
+"""What Insights asks of errors beside hourly counts: names of issues, environments by the hour, figures of releases."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery, Sum
+
+from bloop_site.lib.db import MAX_PARAMETERS
+from errors.models import Aggregate, Issue, ProjectHourlyCount, Release
+from errors.models.issues import LISTED
+from errors.queries.releases import HEAD, older_than
+from errors.queries.trends import Window, first_hour
+from errors.statuses import NO_RELEASE
+from projects.access import Reach
+
+
+def last_hours(*, hours: int, now_ms: int) -> Window:
+    """The last `hours` clock hours, the running one included."""
+    return Window(first_hour(hours=hours, now_ms=now_ms), hours)
+
+
+# --- Issues ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NamedIssue:
+    """What a row says of an issue, and what it links by."""
+
+    issue_id: int
+    project_id: str
+    project_slug: str
+    fingerprint: str
+    error_type: str
+    message: str
+    status: str
+
+
+def named_issues(issue_ids: Iterable[int]) -> dict[int, NamedIssue]:
+    """These issues, few, by id."""
+    rows = Issue.objects.filter(pk__in=set(issue_ids)).values_list(
+        "pk", "project_id", "project__slug", "fingerprint", "error_type", "message", "status"
+    )
+    return {row[0]: NamedIssue(*row) for row in rows}
+
+
+def first_by_fingerprint(issue_ids: Sequence[int], *, limit: int) -> list[int]:
+    """The `limit` of these issues, which may be very many, whose fingerprints come first; alike ones by project."""
+    found: list[tuple[str, str, int]] = []
+    for start in range(0, len(issue_ids), MAX_PARAMETERS):
+        some = Issue.objects.filter(pk__in=issue_ids[start : start + MAX_PARAMETERS])
+        found += some.order_by("fingerprint", "project_id").values_list("fingerprint", "project_id", "pk")[:limit]
+    return [pk for *_, pk in sorted(found)[:limit]]
+
+
+# --- Environments ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EnvironmentHour:
+    environment: str
+    hour_ms: int
+    count: int
+
+
+def environment_hours(reach: Reach, window: Window, *, environment: str = "") -> list[EnvironmentHour]:
+    """The hours of the window that have events, of each environment or of one; from the rollup of projects."""
+    rows = project_hours(reach).filter(hour_ms__gte=window.start_ms, hour_ms__lt=window.end_ms)
+    if environment:
+        rows = rows.filter(environment=environment)
+    summed = rows.order_by().values("environment", "hour_ms").annotate(total=Sum("count"))
+    return [EnvironmentHour(*row) for row in summed.values_list("environment", "hour_ms", "total")]
+
+
+def oldest_hour(reach: Reach, window: Window) -> int | None:
+    """The first hour of the window that has events, epoch ms; what lies before says nothing of what is usual."""
+    rows = project_hours(reach).filter(hour_ms__gte=window.start_ms, hour_ms__lt=window.end_ms)
+    return rows.order_by("hour_ms").values_list("hour_ms", flat=True).first()
+
+
+def project_hours(reach: Reach) -> QuerySet[ProjectHourlyCount]:
+    """The hours of the reachable projects."""
+    rows = ProjectHourlyCount.objects.filter(project__removing_at=None)
+    return rows if reach.project_ids is None else rows.filter(project__in=reach.project_ids)
+
+
+# --- Releases -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ReleaseFigures:
+    """A release over all its events. unique, new: issues that happened in it, and those of them that it brought.
+
+    previous_count: events of the release of the same project that appeared before it; None if it is the first.
+    """
+
+    project_id: str
+    project_slug: str
+    release: str
+    first_seen_ms: int
+    error_count: int
+    unique: int
+    new: int
+    previous_count: int | None
+
+
+def release_figures(reach: Reach, *, limit: int) -> list[ReleaseFigures]:
+    """The `limit` releases that appeared last, of each project by itself; without events that name no release."""
+    named = Release.objects.filter(project__removing_at=None).exclude(name=NO_RELEASE)
+    if reach.project_ids is not None:
+        named = named.filter(project__in=reach.project_ids)
+    before = (
+        Release.objects.filter(older_than(OuterRef("first_seen_ms"), OuterRef("pk")), project=OuterRef("project"))
+        .exclude(name=NO_RELEASE)
+        .order_by("-first_seen_ms", "-pk")
+        .values("total_count")
+    )
+    listed = named.select_related("project").order_by("-first_seen_ms", "-pk")[:limit]
+    rows = list(listed.annotate(previous_count=Subquery(before[:1])))
+    places = {(row.project_id, row.name) for row in rows}
+    unique, new = unique_issues(places), new_issues(places)
+    return [
+        ReleaseFigures(
+            project_id=row.project_id,
+            project_slug=row.project.slug,
+            release=row.name,
+            first_seen_ms=row.first_seen_ms,
+            error_count=row.total_count,
+            unique=unique[row.project_id, row.name],
+            new=new[row.project_id, row.name],
+            previous_count=row.previous_count,
+        )
+        for row in rows
+    ]
+
+
+Place = tuple[str, str]  # project id, release
+
+
+def of_places(places: Iterable[Place], *, release: str, project: str) -> Q:
+    """Rows of these releases, and perhaps of releases of the same names in these projects."""
+    listed = list(places)
+    return Q((f"{release}__in", {name for _, name in listed}), (f"{project}__in", {pk for pk, _ in listed}))
+
+
+def unique_issues(places: set[Place]) -> Counter[Place]:
+    """How many shown issues happened in each release; from the index of aggregates by release, and issues."""
+    rows = Aggregate.objects.filter(of_places(places, release="release", project="issue__project")).order_by()
+    counted = rows.values("issue__project_id", "release").annotate(number=Count(HEAD, distinct=True))
+    return Counter(
+        {
+            (project_id, name): number
+            for project_id, name, number in counted.values_list("issue__project_id", "release", "number")
+        }
+    )
+
+
+def new_issues(places: set[Place]) -> Counter[Place]:
+    """How many shown issues happened first in each release: of merged ones, the one among them that came first."""
+    rows = Issue.objects.filter(LISTED).filter(of_places(places, release="first_release", project="project"))
+    counted = rows.order_by().values("project_id", "first_release").annotate(number=Count("pk"))
+    found = Counter(
+        {
+            (project_id, name): number
+            for project_id, name, number in counted.values_list("project_id", "first_release", "number")
+        }
+    )
+    for own, first in first_places({project_id for project_id, _ in places}):
+        found[own] -= 1
+        found[first] += 1
+    return found
+
+
+def first_places(project_ids: set[str]) -> list[tuple[Place, Place]]:
+    """Of each issue that shows others: the release its own first event came from, and that of the first of them all."""
+    merged = Issue.objects.filter(merged_into__isnull=False, project__in=project_ids).order_by("pk")
+    groups: dict[int, list[tuple[int, str]]] = {}
+    for head_id, first_ms, name in merged.values_list("merged_into_id", "first_seen_ms", "first_release"):
+        groups.setdefault(head_id or 0, []).append((first_ms, name))
+    heads = Issue.objects.filter(pk__in=groups).annotate(own_ms=Min("aggregates__first_seen_ms"))
+    found = []
+    for head_id, project_id, name, own_ms in heads.values_list("pk", "project_id", "first_release", "own_ms"):
+        _, first = min([(own_ms, name), *groups[head_id]], key=lambda each: each[0])
+        found.append(((project_id, name), (project_id, first)))
+    return found
