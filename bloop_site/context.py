@@ -73,6 +73,19 @@ class Section:
         return self.below.get(name, name)
 
 
+INSIGHTS = Section(
+    label="Insights",
+    path="/insights",
+    icon="insights",
+    pages=(
+        ("Spikes", "insights:spikes"),
+        ("Movers", "insights:movers"),
+        ("Correlations", "insights:correlations"),
+        ("Releases", "insights:releases"),
+        ("Environments", "insights:environments"),
+    ),
+    kept=("hours", "environment"),
+)
 LLM = Section(
     label="LLM",
     path="/llm",
@@ -96,7 +109,7 @@ LLM = Section(
 )
 
 
-OF_ONE_PAGE = {"project", "page", "sample", "name", "tab", "hours", "id", "span"}
+OF_ONE_PAGE = {"project", "page", "sample", "name", "tab", "hours", "id", "span", "open"}
 
 
 @dataclass(frozen=True)
@@ -168,7 +181,7 @@ def settings_items(request: HttpRequest, user: User) -> list[NavItem]:
 
 def open_sections() -> list[Section]:
     """The sections with pages that are switched on, in their order."""
-    switched = ((LLM, settings.BLOOP.llm_tracing.enabled),)
+    switched = ((INSIGHTS, settings.BLOOP.analytics.enabled), (LLM, settings.BLOOP.llm_tracing.enabled))
     return [section for section, is_on in switched if is_on]
 
 

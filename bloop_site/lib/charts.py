@@ -7,6 +7,7 @@ from typing import Any
 from bloop_site.lib.clock import DAY_MS, HOUR_MS
 from bloop_site.templatetags.ui import visible
 
+GREY = 8  # of the tones
 STEP_WORDS = {HOUR_MS: "hour", 6 * HOUR_MS: "6 hours", DAY_MS: "day"}
 
 
@@ -27,7 +28,9 @@ class Series:
 class Chart:
     """kind: "bars" (stacked) or "lines". unit: "count", "money" (microdollars) or "duration" (milliseconds).
 
-    Along x either the starts of slots (starts_ms) or steps that have words (labels). is_open: its numbers are shown.
+    Along x either the starts of slots (starts_ms) or steps that have words (labels). focus: of one series of bars, the
+    first slot in its colour and the first after them, where the others are grey. note: what else the head says.
+    is_open: the numbers are shown.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Chart:
     labels: tuple[str, ...] = ()
     edges: tuple[str, ...] = ()
     empty_words: str = "Nothing in this window."
+    focus: tuple[int, int] | None = None
+    note: str = ""
     is_open: bool = False
 
     @property
@@ -57,6 +62,16 @@ class Chart:
         return sum(each.total for each in self.series) if self.kind == "bars" else None
 
     @property
+    def painted(self) -> tuple[Series, ...]:
+        """The series by their colours: what lies outside the focus is a series of its own."""
+        if self.focus is None:
+            return self.series
+        (only,), (first, end) = self.series, self.focus
+        inside = tuple(value if first <= index < end else 0 for index, value in enumerate(only.values))
+        outside = tuple(0 if first <= index < end else value for index, value in enumerate(only.values))
+        return (Series(only.label, GREY, outside), Series(only.label, only.tone, inside))
+
+    @property
     def data(self) -> dict[str, Any]:
         """What series-chart.js draws from."""
         return {
@@ -66,6 +81,7 @@ class Chart:
             "step": self.step_ms,
             "labels": self.labels,
             "edges": self.edges,
+            "focus": self.focus,
             "series": [
                 {"label": visible(each.label), "tone": each.tone, "values": each.values} for each in self.series
             ],

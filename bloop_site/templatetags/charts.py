@@ -53,6 +53,8 @@ class Chart(Protocol):
     def unit(self) -> str: ...
     @property
     def series(self) -> Sequence[Series]: ...
+    @property
+    def painted(self) -> Sequence[Series]: ...
 
 
 @register.simple_tag
@@ -87,7 +89,7 @@ def spark(values: Sequence[float]) -> SafeString:
 @register.simple_tag
 def series_chart(chart: Chart) -> SafeString:
     """The chart as an SVG that says in words what it shows and what each series comes to."""
-    drawn = stacked(chart.series) if chart.kind == "bars" else lines(chart.series)
+    drawn = stacked(chart.painted) if chart.kind == "bars" else lines(chart.series)
     return format_html(
         '<svg class="series-chart" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
         CHART_WIDTH,

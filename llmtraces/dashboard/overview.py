@@ -9,6 +9,7 @@ from django.http import HttpResponseBase
 from django.urls import reverse
 
 from accounts.http import PageRequest
+from bloop_site.lib import figures
 from bloop_site.lib.charts import Chart
 from bloop_site.lib.clock import HOUR_MS
 from bloop_site.lib.csv_files import iso
@@ -52,14 +53,7 @@ class Card:
     @property
     def change_words(self) -> str:
         """The change as "12 % more"; "" when there was nothing to compare with."""
-        if self.change is None:
-            return ""
-        percents = round(abs(self.change) * 100)
-        if percents == 0:
-            return "as before"
-        if self.change > 9:
-            return f"{self.change + 1:,.0f} times as much"
-        return f"{percents}\u00a0% {'more' if self.change > 0 else 'less'}"
+        return "" if self.change is None else figures.change(self.change)
 
     @property
     def tone(self) -> str:

@@ -9,6 +9,7 @@ const clockName = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2
 const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 const NARROW = 400;
+const GREY = 8; // of the tones
 const charts = new Set();
 
 // One unit each: the value as bloop_site/lib/figures.py tells it.
@@ -48,7 +49,8 @@ function valueSplits(peak) {
   return splits;
 }
 
-const timeWords = (ms, step) => (step >= 6 * HOUR ? dayName.format(ms) : clockName.format(ms));
+const byDays = (data) => data.step === HOUR && data.times.length > 48;
+const timeWords = (data, index) => (data.step >= 6 * HOUR || byDays(data) ? dayName : clockName).format(data.times[index]);
 
 function slotWords(data, index) {
   if (data.labels.length) return data.labels[index];
@@ -62,20 +64,33 @@ function readoutWords(data, index) {
   return `${slotWords(data, index)}: ${told.length ? told.join(", ") : "nothing"}`;
 }
 
+// What is painted in one colour each: outside the focus, bars are grey.
+function painted(data) {
+  if (!data.focus) return data.series;
+  const [{ tone, values }] = data.series;
+  const [first, end] = data.focus;
+  const inside = (index) => first <= index && index < end;
+  return [
+    { tone: GREY, values: values.map((value, index) => (inside(index) ? 0 : value)) },
+    { tone, values: values.map((value, index) => (inside(index) ? value : 0)) },
+  ];
+}
+
 // Bars stand on the sum of those before them: drawn from the tallest to the lowest, each covers the foot of the last.
 function heights(data) {
   if (data.kind !== "bars") return data.series.map((each) => each.values);
   const foot = data.series[0].values.map(() => 0);
-  return data.series.map((each) => each.values.map((value, index) => (foot[index] += value))).reverse();
+  return painted(data).map((each) => each.values.map((value, index) => (foot[index] += value))).reverse();
 }
 
-// Labels of x: every nth slot, as many as there is room for.
-function xSplits(count, width) {
+// Labels of x: every nth slot, as many as there is room for; of many hours those that begin a day.
+function xSplits(data, width) {
+  const count = data.series[0].values.length;
   const most = width < NARROW ? 3 : 5;
-  const step = Math.max(1, Math.ceil(count / most));
-  const splits = [];
-  for (let index = 0; index < count; index += step) splits.push(index);
-  return splits.filter((index) => ((count - index) / count) * width > 40);
+  let places = data.series[0].values.map((_, index) => index);
+  if (byDays(data)) places = places.filter((index) => new Date(data.times[index]).getHours() === 0);
+  const step = Math.max(1, Math.ceil(places.length / most));
+  return places.filter((_, index) => index % step === 0).filter((index) => ((count - index) / count) * width > 40);
 }
 
 function options(chart) {
@@ -85,7 +100,7 @@ function options(chart) {
   const { read, done } = colourReader(figure);
   const label = read("text-quiet");
   const grid = read("chart-grid");
-  const drawn = data.kind === "bars" ? [...data.series].reverse() : data.series;
+  const drawn = data.kind === "bars" ? [...painted(data)].reverse() : data.series;
   const series = drawn.map((each) => {
     const tone = read(`chart-${each.tone}`);
     if (data.kind === "lines") return { stroke: tone, width: 2, points: { show: false } };
@@ -108,9 +123,9 @@ function options(chart) {
         ...axis,
         size: 24,
         grid: { show: false },
-        splits: (plot) => xSplits(count, plot.width),
+        splits: (plot) => xSplits(data, plot.width),
         values: (plot, splits) =>
-          splits.map((index) => (data.labels.length ? data.edges[index] : timeWords(data.times[index], data.step))),
+          splits.map((index) => (data.labels.length ? data.edges[index] : timeWords(data, index))),
       },
       {
         ...axis,
