@@ -82,6 +82,7 @@ class PackedHours(models.Model):
     Every six hours that have counts have a row, from the flush that brings the first of them on. The first `hours` of
     them are in `data`; the rest is read from HourlyCount. `asked`: how many someone is packing, or has packed; a flush
     that adds to one of those counts `version` up. environments: names that the records in `data` point to.
+    Why all this: docs/decisions/0014.
     """
 
     project = models.ForeignKey("projects.Project", on_delete=models.CASCADE, related_name="+", db_index=False)

@@ -6,6 +6,7 @@ An issue that is merged into another counts as the one that shows it. Loads nump
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -69,7 +70,7 @@ def hour_counts(
     table: Integers = np.zeros((window.hours, layout.width), dtype=np.int64)
     for piece in pieces:
         rows = table[piece.first_hour : piece.first_hour + piece.counts.shape[1]]
-        places = layout.places(piece.issue_ids)
+        places = layout.places(piece)
         if places is None:
             rows += piece.counts.T
         else:
@@ -94,29 +95,31 @@ class Layout:
     """Which column of a table is which issue: `own` first, ascending; then what is merged into some of those."""
 
     def __init__(self, pieces: Sequence[Piece], heads: dict[int, int]) -> None:
-        ids = distinct([piece.issue_ids for piece in pieces])
+        ids = distinct([piece.issue_ids for piece in sorted(pieces, key=attrgetter("environment"))])
         is_merged = np.isin(ids, np.fromiter(heads, dtype=np.int64, count=len(heads)))
         self.merged = ids[is_merged]
         shown_by = to_heads(self.merged, heads)
         self.own = np.union1d(ids[~is_merged], shown_by) if len(shown_by) else ids
         self.head_places = np.searchsorted(self.own, shown_by)
         self.width = len(self.own) + len(self.merged)
-        self.last: tuple[Integers, Integers] | None = None
+        self.last: dict[str, tuple[Integers, Integers]] = {}
 
-    def places(self, issue_ids: Integers) -> Integers | None:
-        """The columns of these issues, which are ascending; None for: all there are, in their order.
+    def places(self, piece: Piece) -> Integers | None:
+        """The columns of a piece's issues; None for: all there are, in their order.
 
-        Hour after hour it is mostly the same issues that have events; then nothing is looked up.
+        An environment mostly has events of the same issues hour after hour; then nothing is looked up.
         """
+        issue_ids = piece.issue_ids
         if len(issue_ids) == self.width and not len(self.merged):
             return None
-        if self.last is not None and np.array_equal(self.last[0], issue_ids):
-            return self.last[1]
+        last = self.last.get(piece.environment)
+        if last is not None and np.array_equal(last[0], issue_ids):
+            return last[1]
         places = np.searchsorted(self.own, issue_ids)
         if len(self.merged):
             at = np.minimum(np.searchsorted(self.merged, issue_ids), len(self.merged) - 1)
             places = np.where(self.merged[at] == issue_ids, len(self.own) + at, places)
-        self.last = (issue_ids, places)
+        self.last[piece.environment] = (issue_ids, places)
         return places
 
 
@@ -134,7 +137,7 @@ def to_heads(issue_ids: Integers, heads: dict[int, int]) -> Integers:
 
 
 def distinct(parts: Sequence[Integers]) -> Integers:
-    """All ids of some arrays, once, ascending."""
+    """All ids of some arrays, once, ascending. Cheap where one array after the other is the same."""
     different = [part for index, part in enumerate(parts) if not index or not np.array_equal(part, parts[index - 1])]
     return np.unique(np.concatenate(different)) if different else np.zeros(0, dtype=np.int64)
 

@@ -294,6 +294,7 @@ def write_events(batch: Sequence[Received], ids: dict[IssueKey, int]) -> None:
 
 def write_rollups(tallies: Tallies, ids: dict[IssueKey, int]) -> None:
     """Upsert aggregates and every count."""
+    project_hours = tallies.project_hours()
     with connection.cursor() as cursor:
         insert_rows(
             cursor,
@@ -314,7 +315,7 @@ def write_rollups(tallies: Tallies, ids: dict[IssueKey, int]) -> None:
         insert_rows(
             cursor,
             "INSERT INTO errors_projecthourlycount (project_id, hour_ms, environment, source, count)",
-            [(*key, count) for key, count in sorted(tallies.project_hours().items())],
+            [(*key, count) for key, count in sorted(project_hours.items())],
             then=UPSERT_PROJECT_HOURS,
         )
         insert_rows(
@@ -327,7 +328,7 @@ def write_rollups(tallies: Tallies, ids: dict[IssueKey, int]) -> None:
             then=UPSERT_MINUTES,
         )
 
-    note_hours((project_id, hour_ms) for project_id, hour_ms, *_ in tallies.project_hours())
+    note_hours((project_id, hour_ms) for project_id, hour_ms, *_ in project_hours)
     write_releases(tallies)
 
 

@@ -210,7 +210,7 @@ def test_the_seasonal_method_takes_the_time_before_a_server_s_first_event_for_no
 # --- Movers (7.2) ----------------------------------------------------------------------------------------------------
 
 
-def moved(**more: Any) -> list[tuple[str, int, int, int, float]]:
+def moved(**more: Any) -> list[tuple[Any, ...]]:
     return [
         (each.issue.fingerprint, each.count_current, each.count_previous, each.delta, each.delta_pct)
         for each in movers(ask(**{"hours": 24, **more}))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.bench import (
     ingest_rows,
+    insight_rows,
     issue_rows,
     list_rows,
     llm_rows,
@@ -28,6 +29,7 @@ ROWS = {
     "sourcemaps": sourcemap_rows.sourcemaps,
     "releases": release_rows.releases,
     "list": list_rows.listed,
+    "insights": insight_rows.insights,
     "purge": purge_rows.purge,
     "llm": llm_rows.llm,
     "llm-pages": llm_rows.llm_pages,

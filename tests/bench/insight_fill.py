@@ -26,6 +26,7 @@ from tests.bench.events import TYPES  # noqa: E402
 ENVIRONMENTS = ("production",) * 8 + ("staging", "development")  # an issue stays in its own
 RELEASES_OF_ISSUE = 20  # in a row
 SPIKES = 40  # of issue and hour
+RECENT = 72  # hours in which every other one of them is
 BURST = 30  # times what is usual
 TABLES = {
     "issue": "(id, project_id, fingerprint, status, error_type, message, source, first_seen_ms, last_seen_ms,"
@@ -52,7 +53,8 @@ def filled(*, issues: int, hours: int, releases: int) -> dict[str, Any]:
     first_hour = hour_of(now) - (hours - 1) * HOUR_MS
     with transaction.atomic():
         write_issues(issues, releases=releases, start=first_hour, now=now)
-    spikes = {(rng.randrange(hours), rng.randrange(issues)) for _ in range(SPIKES)}
+    ago = [rng.randrange(hours if number % 2 else min(hours, RECENT)) for number in range(SPIKES)]
+    spikes = {(hours - 1 - each, rng.randrange(issues)) for each in ago}
     levels = [1 + number % 7 for number in range(issues)]
     for hour in range(hours):
         at = first_hour + hour * HOUR_MS

@@ -72,7 +72,8 @@ def new_folder(parent: Path, name: str) -> Path:
 class Server:
     """A program that listens on a port, in a process group of its own."""
 
-    def __init__(self, command: list[str], *, port: int, folder: Path) -> None:
+    def __init__(self, command: list[str], *, port: int, folder: Path, settings: dict[str, str] | None = None) -> None:
+        self.settings = settings or {}
         self.command = command
         self.port = port
         self.folder = folder
@@ -83,9 +84,8 @@ class Server:
     def __enter__(self) -> Self:
         begun = time.perf_counter()
         with self.output.open("w") as output:
-            self.process = subprocess.Popen(
-                self.command, cwd=ROOT, env=environment(self.folder), stdout=output, stderr=output
-            )
+            env = {**environment(self.folder), **self.settings}
+            self.process = subprocess.Popen(self.command, cwd=ROOT, env=env, stdout=output, stderr=output)
         while not self.answers():
             if self.process.poll() is not None or time.perf_counter() - begun > START_SECONDS:
                 self.process.kill()
@@ -116,9 +116,10 @@ class Server:
         return [own, *own.children(recursive=True)]
 
 
-def bloop(folder: Path, *, port: int) -> Server:
-    """The real thing: `manage.py serve`."""
-    return Server([sys.executable, "manage.py", "serve", "--port", str(port)], port=port, folder=folder)
+def bloop(folder: Path, *, port: int, **settings: str) -> Server:
+    """The real thing: `manage.py serve`, with these settings besides."""
+    command = [sys.executable, "manage.py", "serve", "--port", str(port)]
+    return Server(command, port=port, folder=folder, settings=settings)
 
 
 def bare(folder: Path, *, port: int) -> Server:

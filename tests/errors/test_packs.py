@@ -4,8 +4,10 @@ import threading
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils.module_loading import import_string
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -125,6 +127,18 @@ def test_each_project_has_its_own_with_its_own_environments(day: NewProject, oth
     assert wrong_packs() == []
     assert {tuple(pack.environments) for pack in PackedHours.objects.filter(project=other.project)} == {("secret-lab",)}
     assert not PackedHours.objects.filter(project=day.project, environments__icontains="secret").exists()
+
+
+def test_counts_of_before_there_were_packs_get_their_rows_by_the_migration(day: NewProject):
+    """The migration's own function, on rows as its tables had them."""
+    PackedHours.objects.all().delete()
+
+    import_string("errors.migrations.0009_rows_of_hours_to_pack.add_rows")(apps, None)
+
+    assert hours_packed() == {0: 0, 1: 0, 2: 0, 3: 0}
+    pack()
+    assert wrong_packs() == []
+    assert sums() == read_slowly(Window(T, 24))
 
 
 # --- What makes a pack wrong -----------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from errors.models import (
     Merge,
     MinuteCount,
     Note,
+    PackedHours,
     ProjectHourlyCount,
     Release,
     ReleaseHourlyCount,
@@ -66,6 +67,7 @@ OF_ERRORS = (
     SourceMap,
     ProjectHourlyCount,
     MinuteCount,
+    PackedHours,
     Issue,
 )
 
@@ -132,7 +134,7 @@ def test_every_row_of_the_project_goes_and_none_of_another(shop: NewProject, oth
     fill(shop.project)
     fill(other.project)
     before = rows_of(other.project.pk)
-    assert len(before) == 21, "the test fills every table"
+    assert len(before) == 22, "the test fills every table"
 
     done = finish(remove(shop.project))
 

@@ -194,8 +194,8 @@ def test_a_run_removes_what_is_too_old_and_tells_how_much_of_what(shop: NewProje
 
     run = finish(start())
 
-    assert run.removed == {"raw_events": 7, "hourly_counts": 12, "rollups": 24}
-    assert (run.rows_removed, run.rows_total, run.failure) == (43, 43, "")
+    assert run.removed == {"raw_events": 7, "packed_hours": 2, "hourly_counts": 12, "rollups": 24}
+    assert (run.rows_removed, run.rows_total, run.failure) == (45, 45, "")
     assert run.finished_at
     assert timedelta() <= run.finished_at - NOW < timedelta(seconds=30)
     assert (Event.objects.count(), HourlyCount.objects.count()) == (6, 1)
@@ -250,7 +250,7 @@ def test_it_goes_on_where_it_was_interrupted_and_tells_truly_how_far_it_is(
             service._work_left.clear()  # and with it what it remembered: it reads again what stays
         run.refresh_from_db()
         seen.append(run.rows_removed)
-        assert run.rows_total == 43
+        assert run.rows_total == 45
         gone = before - Event.objects.count() - HourlyCount.objects.count()
         assert gone == run.removed.get("raw_events", 0) + run.removed.get("hourly_counts", 0)
         if is_finished:
@@ -259,7 +259,7 @@ def test_it_goes_on_where_it_was_interrupted_and_tells_truly_how_far_it_is(
     assert run.finished_at
     assert seen == sorted(seen)
     assert len(set(seen)) > 10, "a few rows at a time"
-    assert (seen[-1], Event.objects.count()) == (43, 5)
+    assert (seen[-1], Event.objects.count()) == (45, 5)
 
 
 def test_a_kill_in_the_middle_of_a_chunk_leaves_rows_and_progress_in_step(
@@ -282,7 +282,7 @@ def test_a_kill_in_the_middle_of_a_chunk_leaves_rows_and_progress_in_step(
 
     run.refresh_from_db()
     assert (run.rows_removed, Event.objects.count(), run.failure) == (3, 12 - 3, "")
-    assert finish(run).rows_removed == 43
+    assert finish(run).rows_removed == 45
 
 
 def test_days_raised_while_it_runs_save_what_is_not_gone_yet(shop: NewProject, monkeypatch: pytest.MonkeyPatch):
@@ -331,8 +331,8 @@ def test_a_purger_that_fails_is_told_of_and_stops_no_other(shop: NewProject, mon
 
     assert run.failure == "raw_events: OSError: disk"
     assert len(asked) == 1, "not again in the same run, whoever goes on with it"
-    assert run.removed == {"hourly_counts": 12, "rollups": 24}
-    assert (run.rows_total, Event.objects.count()) == (36, 12)
+    assert run.removed == {"packed_hours": 2, "hourly_counts": 12, "rollups": 24}
+    assert (run.rows_total, Event.objects.count()) == (38, 12)
     assert finish(start()).removed == {"raw_events": 7}, "the next run finds it mended"
 
 
@@ -351,7 +351,7 @@ def test_it_may_fail_at_counting_or_at_removing_as_well(method: str, shop: NewPr
     run = finish(start())
 
     assert run.failure == "hourly_counts: OSError"
-    assert run.removed == {"raw_events": 7, "rollups": 24}
+    assert run.removed == {"raw_events": 7, "packed_hours": 2, "rollups": 24}
 
 
 def test_the_records_of_the_last_hundred_runs_are_kept():
@@ -386,8 +386,8 @@ def test_two_workers_at_once_remove_each_row_once(shared_database: None, monkeyp
     assert at_once([work, work, work]) == [None, None, None]
 
     run.refresh_from_db()
-    assert run.removed == {"raw_events": 25, "hourly_counts": 30, "rollups": 60}
-    assert (run.rows_removed, run.rows_total, run.failure) == (115, 115, "")
+    assert run.removed == {"raw_events": 25, "packed_hours": 5, "hourly_counts": 30, "rollups": 60}
+    assert (run.rows_removed, run.rows_total, run.failure) == (120, 120, "")
     assert Event.objects.count() == 5
 
 
@@ -585,7 +585,7 @@ def test_failing_to_return_room_is_told_of_and_the_run_ends(
     run = finish(start(Actor(admin)))
 
     assert run.failure == "space: OSError: no"
-    assert run.rows_removed == 43
+    assert run.rows_removed == 45
 
 
 @pytest.mark.postgres
