@@ -1,6 +1,7 @@
 """What every signed-in page's frame shows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -43,23 +44,72 @@ SETTINGS_PAGES = (
 )
 
 
-LLM_PAGES = (
-    ("Overview", "llm:overview"),
-    ("Usage", "llm:usage"),
-    ("Latency", "llm:latency"),
-    ("Models", "llm:models"),
-    ("Traces", "llm:traces"),
-    ("Search", "llm:search"),
-    ("Prompts", "llm:prompts"),
-    ("Scores", "llm:scores"),
-    ("Sessions", "llm:sessions"),
-    ("Tools", "llm:tools"),
-    ("RAG", "llm:rag"),
-    ("Feedback", "llm:feedback"),
+@dataclass(frozen=True)
+class Section:
+    """A section that has pages. path: where its addresses begin; kept: what stays of the address from page to page.
+
+    pages: label and name of a route; below: pages of one thing, and the page of the section they belong to.
+    """
+
+    label: str
+    path: str
+    icon: str
+    pages: tuple[tuple[str, str], ...]
+    kept: tuple[str, ...]
+    below: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def first(self) -> str:
+        """The route of its first page."""
+        return self.pages[0][1]
+
+    def holds(self, request: HttpRequest) -> bool:
+        """Whether the page is one of the section."""
+        return request.path == self.path or request.path.startswith(f"{self.path}/")
+
+    def page_of(self, request: HttpRequest) -> str:
+        """The route of the page that is shown, or that it belongs to."""
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        return self.below.get(name, name)
+
+
+INSIGHTS = Section(
+    label="Insights",
+    path="/insights",
+    icon="insights",
+    pages=(
+        ("Spikes", "insights:spikes"),
+        ("Movers", "insights:movers"),
+        ("Correlations", "insights:correlations"),
+        ("Releases", "insights:releases"),
+        ("Environments", "insights:environments"),
+    ),
+    kept=("hours", "environment"),
 )
-LLM_KEPT = ("hours", "from", "to", "model", "provider")  # what stays from page to page
-# Pages of one thing, and the page of the section they belong to.
-LLM_BELOW = {"llm:trace": "llm:traces", "llm:session": "llm:sessions", "llm:prompt": "llm:prompts"}
+LLM = Section(
+    label="LLM",
+    path="/llm",
+    icon="llm",
+    pages=(
+        ("Overview", "llm:overview"),
+        ("Usage", "llm:usage"),
+        ("Latency", "llm:latency"),
+        ("Models", "llm:models"),
+        ("Traces", "llm:traces"),
+        ("Search", "llm:search"),
+        ("Prompts", "llm:prompts"),
+        ("Scores", "llm:scores"),
+        ("Sessions", "llm:sessions"),
+        ("Tools", "llm:tools"),
+        ("RAG", "llm:rag"),
+        ("Feedback", "llm:feedback"),
+    ),
+    kept=("hours", "from", "to", "model", "provider"),
+    below={"llm:trace": "llm:traces", "llm:session": "llm:sessions", "llm:prompt": "llm:prompts"},
+)
+
+
+OF_ONE_PAGE = {"project", "page", "sample", "name", "tab", "hours", "from", "to", "id", "span", "open"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +150,7 @@ def frame_of(request: HttpRequest, user: User) -> Frame:
         nav=[
             NavItem("Errors", reverse("errors:list"), "errors", request.path.startswith("/errors")),
             NavItem("Releases", reverse("errors:releases"), "releases", in_releases(request)),
-            *llm_items(request),
+            *(section_item(request, section) for section in open_sections()),
             NavItem("Settings", reverse("settings:projects"), "settings", in_settings),
         ],
         settings=settings_items(request, user) if in_settings else [],
@@ -129,25 +179,28 @@ def settings_items(request: HttpRequest, user: User) -> list[NavItem]:
     ]
 
 
-def llm_items(request: HttpRequest) -> list[NavItem]:
-    """The section LLM, its pages below it when it is open; nothing while it is switched off."""
-    if not settings.BLOOP.llm_tracing.enabled:
-        return []
-    if not in_llm(request):
-        return [NavItem("LLM", reverse("llm:overview"), "llm", active=False)]
-    name = request.resolver_match.view_name if request.resolver_match else ""
-    shown = LLM_BELOW.get(name, name)
-    kept = {key: request.GET[key] for key in LLM_KEPT if request.GET.get(key)}
+def open_sections() -> list[Section]:
+    """The sections with pages that are switched on, in their order."""
+    switched = ((INSIGHTS, settings.BLOOP.analytics.enabled), (LLM, settings.BLOOP.llm_tracing.enabled))
+    return [section for section, is_on in switched if is_on]
+
+
+def open_section(request: HttpRequest) -> Section | None:
+    """The section with pages that the page is one of."""
+    return next((section for section in open_sections() if section.holds(request)), None)
+
+
+def section_item(request: HttpRequest, section: Section) -> NavItem:
+    """The section, with its pages below it when it is open."""
+    if not section.holds(request):
+        return NavItem(section.label, reverse(section.first), section.icon, active=False)
+    shown = section.page_of(request)
+    kept = {key: request.GET[key] for key in section.kept if request.GET.get(key)}
     if slug := selected_slug(request):
         kept["project"] = slug
     query = f"?{urlencode(kept)}" if kept else ""
-    pages = tuple(NavItem(label, reverse(page) + query, "", page == shown) for label, page in LLM_PAGES)
-    return [NavItem("LLM", reverse("llm:overview") + query, "llm", active=True, pages=pages)]
-
-
-def in_llm(request: HttpRequest) -> bool:
-    """Whether the page is one of the section LLM."""
-    return request.path == "/llm" or request.path.startswith("/llm/")
+    pages = tuple(NavItem(label, reverse(page) + query, "", page == shown) for label, page in section.pages)
+    return NavItem(section.label, reverse(section.first) + query, section.icon, active=True, pages=pages)
 
 
 def selected_slug(request: HttpRequest) -> str:
@@ -164,7 +217,8 @@ def in_releases(request: HttpRequest) -> bool:
 def switch_url(request: HttpRequest, slug: str) -> str:
     """The section's list of another project. Filters stay; what is about one page, issue or release goes."""
     query = request.GET.copy()
-    for name in ("project", "page", "sample", "name", "tab", "hours", "from", "to", "id", "span"):
+    section = open_section(request)
+    for name in OF_ONE_PAGE - set(section.kept if section else ()):
         query.pop(name, None)
     if slug:
         query["project"] = slug
@@ -173,8 +227,8 @@ def switch_url(request: HttpRequest, slug: str) -> str:
 
 def section_url(request: HttpRequest) -> str:
     """The list that shows another project's things of the same kind."""
-    if in_llm(request):
-        name = request.resolver_match.view_name if request.resolver_match else ""
-        shown = LLM_BELOW.get(name, name)
-        return reverse(shown if shown in dict(LLM_PAGES).values() else "llm:overview")
+    section = open_section(request)
+    if section is not None:
+        shown = section.page_of(request)
+        return reverse(shown if shown in dict(section.pages).values() else section.first)
     return reverse("errors:releases" if in_releases(request) else "errors:list")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, NoReturn
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -144,7 +144,7 @@ class Smtp(Section):
 class Analytics(Section):
     enabled: bool = True
     cache_ttl_secs: NotNegative = 60
-    zscore_threshold: float = 2.5
+    zscore_threshold: FiniteFloat = 2.5
 
 
 class LlmTracing(Section):

@@ -16,10 +16,12 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("accounts.api.urls")),
     path("", include("errors.urls")),
+    path("", include("analytics.urls")),
     path("", include("llmtraces.urls")),
     path("settings/", include("projects.urls")),
     path("", include("projects.api.urls")),
     path("", include("errors.api.urls")),
+    path("", include("analytics.api.urls")),
     path("", include("llmtraces.api.urls")),
 ]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.core.cache import cache
 from django.test import Client
 
 from accounts import attempts
@@ -39,6 +40,7 @@ def fresh_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer.backlog.read_at = float("-inf")
     recent_keys.keys.clear()
     known_owners.owners.clear()
+    cache.clear()
     Throttle.forget_all()
 
 

@@ -127,6 +127,21 @@ def admin_rows() -> list[Row]:
     return rows
 
 
+INSIGHTS = ("spikes", "movers", "correlations", "releases", "environments")
+INSIGHT_PAGES = {"spikes": "", **{name: f"/{name}" for name in INSIGHTS[1:]}}
+INSIGHT_READS = scoped("analytics:read", "errors:read", outsider=200)  # who has no part in the project gets empty lists
+INSIGHT_ROWS = [
+    row
+    for name, path in INSIGHT_PAGES.items()
+    for route, api in [(f"insights:{name}", "api-release-impacts" if name == "releases" else f"api-{name}")]
+    for row in (
+        Row(route, f"GET /insights{path}", page(stranger=200)),
+        Row(route, f"GET /insights{path}?project=shop", page(stranger=404, member=200)),
+        Row(route, f"GET /insights{path}?project=gone", page(stranger=404)),
+        Row(api, f"GET /v1/analytics/{name}", INSIGHT_READS),
+        Row(api, f"GET /v1/analytics/{name}?project_id={{shop_id}}", INSIGHT_READS),
+    )
+]
 LLM_READS = (
     *("overview", "dashboard", "metrics", "usage", "latency", "models", "tools"),
     *("prompts", "sessions", "traces", "errors"),
@@ -291,6 +306,7 @@ TABLE = [
     Row("errors:detail", "GET /errors/shop/fp", page(stranger=404, member=200)),
     Row("errors:detail", "GET /errors/shop/with%2Fslash", page(stranger=404, member=200)),
     Row("errors:detail", "GET /errors/gone/fp", page(stranger=404)),
+    *INSIGHT_ROWS,
     *[Row(f"llm:{name}", f"GET /llm{path}", page(stranger=200)) for name, path in LLM_PAGES],
     *[Row(f"llm:{name}", f"GET /llm{path}?project=shop", page(stranger=404, member=200)) for name, path in LLM_PAGES],
     Row("llm:prompt", "GET /llm/prompt?name=x", page(stranger=200)),

@@ -4,6 +4,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -323,6 +324,45 @@ def test_mapped_stacks_cost_one_query_for_the_names_of_their_maps_and_one_for_ea
     raw, cold, warm = (len(queries_of(client, f"/v1/errors/{name}")) for name in ("raw", "fp", "fp"))
 
     assert (cold - raw, warm - raw) == (5, 1)
+
+
+# --- Insights ---------------------------------------------------------------------------------------------------------
+
+INSIGHTS = {  # worked out anew; what is kept costs the frame alone
+    "/insights?hours=168": 28,
+    "/insights?hours=168&method=classic&project=shop": 24,
+    "/insights/movers?hours=24": 24,
+    "/insights/correlations?hours=168&project=shop": 24,
+    "/insights/releases": 16,
+    "/insights/environments?hours=168": 18,
+    "/v1/analytics/spikes?hours=168": 11,
+    "/v1/analytics/movers": 11,
+    "/v1/analytics/correlations?hours=168": 11,
+    "/v1/analytics/releases": 8,
+    "/v1/analytics/environments": 9,
+}
+
+
+def fill_hours(shop: NewProject, count: int) -> None:
+    """`count` issues that come and go together, with a spike, each in an environment and a release of its own."""
+    for ago, times in {0: 9, **dict.fromkeys(range(1, 9), 1)}.items():
+        names = [{"fingerprint": f"fp{n}", "environment": f"env-{n}", "release": f"2.{n}"} for n in range(count)]
+        events = [event_json(**name) for name in names] * times
+        record(shop.project, *events, received_ms=now_ms() - ago * HOUR_MS)
+
+
+@pytest.mark.parametrize("path", INSIGHTS)
+def test_insights_ask_as_often_for_30_rows_as_for_3(path: str, admin_client: Client, shop: NewProject):
+    fill_hours(shop, FEW)
+    fewer = queries_of(admin_client, path)
+    fill_hours(shop, MANY)
+    cache.clear()
+
+    more = queries_of(admin_client, path)
+
+    assert len(more) <= len(fewer) + 1, difference(fewer, more)  # one settles who of equals is within the limit
+    assert len(more) <= INSIGHTS[path], difference(fewer, more)
+    assert len(queries_of(admin_client, path)) <= 11
 
 
 # --- LLM --------------------------------------------------------------------------------------------------------------

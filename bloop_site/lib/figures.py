@@ -1,4 +1,4 @@
-"""Money and durations as people read them, short and exact. Pure."""
+"""Money, durations and changes as people read them, short and exact. Pure."""
 
 NO_BREAK_SPACE = "\u00a0"
 EN_DASH = "\u2013"
@@ -75,3 +75,13 @@ def percents(value: float | None) -> str:
     if value is None:
         return EN_DASH
     return f"{value:.2f}".rstrip("0").removesuffix(".") + f"{NO_BREAK_SPACE}%"
+
+
+def change(part: float) -> str:
+    """How much something grew, as a part of what it was: 0.12 -> "12 % more", -0.5 -> "50 % less"."""
+    percents = round(abs(part) * 100)
+    if percents == 0:
+        return "as before"
+    if part > 9:
+        return f"{part + 1:,.0f} times as much"
+    return f"{percents}{NO_BREAK_SPACE}% {'more' if part > 0 else 'less'}"

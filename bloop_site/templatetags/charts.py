@@ -1,4 +1,4 @@
-"""Charts of several series as the server draws them, before llm-chart.js puts livelier ones in their place."""
+"""Charts of several series as the server draws them, before series-chart.js puts livelier ones in their place."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -53,6 +53,8 @@ class Chart(Protocol):
     def unit(self) -> str: ...
     @property
     def series(self) -> Sequence[Series]: ...
+    @property
+    def painted(self) -> Sequence[Series]: ...
 
 
 @register.simple_tag
@@ -77,7 +79,7 @@ def spark(values: Sequence[float]) -> SafeString:
         for bar in bars([round(value) for value in values], step=step, height=SPARK_HEIGHT, least=1)
     )
     return format_html(
-        '<svg class="spark llm-spark" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">{}</svg>',
+        '<svg class="spark series-spark" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">{}</svg>',
         SPARK_WIDTH,
         SPARK_HEIGHT,
         mark_safe(drawn),  # noqa: S308 - our own numbers
@@ -87,9 +89,9 @@ def spark(values: Sequence[float]) -> SafeString:
 @register.simple_tag
 def series_chart(chart: Chart) -> SafeString:
     """The chart as an SVG that says in words what it shows and what each series comes to."""
-    drawn = stacked(chart.series) if chart.kind == "bars" else lines(chart.series)
+    drawn = stacked(chart.painted) if chart.kind == "bars" else lines(chart.series)
     return format_html(
-        '<svg class="llm-chart" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
+        '<svg class="series-chart" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
         CHART_WIDTH,
         CHART_HEIGHT,
         f"{chart.title}. {words_of(chart)}",

@@ -220,7 +220,7 @@ def utc_words(ms: int) -> str:
 
 
 def time_element(ms: int, words: str, *, kind: str) -> SafeString:
-    """<time> that time.js can find: kind is "ago", "old", "left" or "at"."""
+    """<time> that time.js can find: kind is "ago", "old", "left", "at" or "hour"."""
     stamp = clock.from_ms(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return format_html('<time datetime="{}" title="{}" data-time="{}">{}</time>', stamp, utc_words(ms), kind, words)
 

@@ -4,11 +4,12 @@ from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
 
 from accounts.http import PageRequest
+from bloop_site.lib.charts import slots_words
 from bloop_site.lib.links import page_links, with_query
+from bloop_site.lib.pages import wants_csv
 from bloop_site.lib.pagination import page_of
-from llmtraces.dashboard.charts import slots_words
 from llmtraces.dashboard.judging_view import feedback_view, thumb_bars
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of, wants_csv
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of
 from llmtraces.queries.judgements import feedback_list, is_hourly, step_ms, thumbs_over_time, thumbs_together
 
 PAGE_SIZE = 25

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from django.http import HttpResponseBase
 
 from accounts.http import PageRequest
+from bloop_site.lib.pages import wants_csv
 from llmtraces.dashboard.charts import of_durations, over_time
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of, wants_csv
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of
 from llmtraces.queries.latency import ModelTimes, distribution, times_of
 from llmtraces.queries.series import slots_of
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from django.http import HttpResponseBase
 
 from accounts.http import PageRequest
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, dollars, llm_page, shell_of, wants_csv
+from bloop_site.lib.pages import wants_csv
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, dollars, llm_page, shell_of
 from llmtraces.pricing import Price
 from llmtraces.queries.prices import prices_of, unpriced
 from llmtraces.queries.usage import ModelUsage, usage_by_model

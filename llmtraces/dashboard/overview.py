@@ -9,10 +9,14 @@ from django.http import HttpResponseBase
 from django.urls import reverse
 
 from accounts.http import PageRequest
+from bloop_site.lib import figures
+from bloop_site.lib.charts import Chart
 from bloop_site.lib.clock import HOUR_MS
+from bloop_site.lib.csv_files import iso
 from bloop_site.lib.links import with_query
-from llmtraces.dashboard.charts import Chart, by_model, over_time, tone_of
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, dollars, iso, llm_page, shell_of, wants_csv
+from bloop_site.lib.pages import wants_csv
+from llmtraces.dashboard.charts import by_model, over_time, tone_of
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, dollars, llm_page, shell_of
 from llmtraces.queries.budget import budget_of
 from llmtraces.queries.series import leading_models, models_over_time, slots_of, traces_over_time, usage_over_time
 from llmtraces.queries.usage import ModelUsage, Usage, usage_by_model
@@ -49,14 +53,7 @@ class Card:
     @property
     def change_words(self) -> str:
         """The change as "12 % more"; "" when there was nothing to compare with."""
-        if self.change is None:
-            return ""
-        percents = round(abs(self.change) * 100)
-        if percents == 0:
-            return "as before"
-        if self.change > 9:
-            return f"{self.change + 1:,.0f} times as much"
-        return f"{percents}\u00a0% {'more' if self.change > 0 else 'less'}"
+        return "" if self.change is None else figures.change(self.change)
 
     @property
     def tone(self) -> str:

@@ -11,10 +11,11 @@ from django.urls import reverse
 
 from accounts.http import PageRequest
 from bloop_site.lib.links import with_query
+from bloop_site.lib.pages import wants_csv
 from bloop_site.lib.wire import cut
 from llmtraces.contract import MAX_NAME_BYTES
 from llmtraces.dashboard.prompts import CSV_HEADER, VersionRow, csv_row, prompt_url, version_row
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of, wants_csv
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of
 from llmtraces.queries.prompts import Version, versions_of
 from llmtraces.versus import Difference, plain, points, relative
 

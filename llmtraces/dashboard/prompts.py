@@ -8,7 +8,9 @@ from django.http import HttpResponseBase
 from django.urls import reverse
 
 from accounts.http import PageRequest
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, iso, llm_page, shell_of, wants_csv
+from bloop_site.lib.csv_files import iso
+from bloop_site.lib.pages import wants_csv
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of
 from llmtraces.queries.prompts import Version
 from llmtraces.queries.prompts import prompts as prompts_of
 

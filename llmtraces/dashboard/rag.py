@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from django.http import HttpResponseBase
 
 from accounts.http import PageRequest
+from bloop_site.lib.charts import slots_words
 from bloop_site.lib.clock import HOUR_MS
-from llmtraces.dashboard.charts import slots_words
-from llmtraces.dashboard.shell import answer, csv_answer, llm_page, shell_of, wants_csv
+from bloop_site.lib.pages import wants_csv
+from llmtraces.dashboard.shell import answer, csv_answer, llm_page, shell_of
 from llmtraces.queries.rag import RagHour, Retrievals, Source
 from llmtraces.queries.rag import rag as rag_of
 from llmtraces.queries.window import Window

@@ -5,9 +5,10 @@ from django.http import HttpResponse, HttpResponseBase
 
 from accounts.http import PageRequest
 from bloop_site.lib.links import Choice, page_links, with_query
+from bloop_site.lib.pages import wants_csv
 from bloop_site.lib.pagination import page_of
 from llmtraces.dashboard.judging_view import card_view, score_view
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of, wants_csv
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of
 from llmtraces.queries.judgements import FIFTHS, MAX_NAMES, ScoreCard, score_cards, scored_traces
 
 PAGE_SIZE = 25

@@ -9,10 +9,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from accounts.http import PageRequest
+from bloop_site.lib.csv_files import iso
 from bloop_site.lib.links import Chip, page_links, with_query
+from bloop_site.lib.pages import wants_csv
 from bloop_site.lib.pagination import page_of
 from llmtraces.conversation import Side, side_of
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, iso, llm_page, shell_of, wants_csv
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of
 from llmtraces.links import trace_url
 from llmtraces.models import Trace
 from llmtraces.queries.sessions import SessionRow, active_sessions, find_session, with_sums

@@ -1,23 +1,20 @@
 """What every page of the section shares: projects, window, model and provider from the address, and how it answers."""
 
-import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, wraps
-from io import StringIO
 from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
-from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_safe
-from django.views.decorators.vary import vary_on_headers
 
 from accounts.http import PageRequest
-from bloop_site.lib.clock import from_ms, now_ms
-from bloop_site.lib.links import Chip, Choice, number_in, with_query
+from bloop_site.lib.clock import now_ms
+from bloop_site.lib.csv_files import csv_file
+from bloop_site.lib.links import Chip, Choice, with_query
+from bloop_site.lib.pages import View, kept_fields, read_only, wants_part, whole_in
 from bloop_site.lib.zoom import MAX_HOURS, Zoom, zoom_in
 from llmtraces.queries.views import PAGES, kept_query, saved_views
 from llmtraces.queries.window import Window, names_in
@@ -25,9 +22,7 @@ from projects.access import Reach, reach_of_slug
 
 HOURS = ((1, "1 h"), (6, "6 h"), (24, "24 h"), (168, "7 d"), (720, "30 d"))
 USUAL_HOURS = 24
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run when a cell begins with it
 OWN = ("model", "provider", "page", "format")  # controls of the form of filters, and what is about one answer
-View = Callable[..., HttpResponseBase]
 
 
 @dataclass(frozen=True)
@@ -66,8 +61,7 @@ def when_enabled(view: View) -> View:
 
 def llm_page(view: View) -> View:
     """A page that is read: GET and HEAD; whole or, to htmx, in part; asked for again before it is shown again."""
-    fresh = cache_control(private=True, no_cache=True)(vary_on_headers("HX-Request")(view))
-    return when_enabled(require_safe(fresh))
+    return when_enabled(read_only(view))
 
 
 def shell_of(request: PageRequest) -> Shell:
@@ -79,24 +73,13 @@ def shell_of(request: PageRequest) -> Shell:
     reach = reach_of_slug(request.user, request.GET.get("project"))
     window = Window(
         reach=reach,
-        hours=zoom.hours if zoom else hours_of(request.GET),
+        hours=zoom.hours if zoom else whole_in(request.GET, "hours", usual=USUAL_HOURS, most=MAX_HOURS),
         now_ms=now,
         model=request.GET.get("model", ""),
         provider=request.GET.get("provider", ""),
         ends_ms=zoom.end_ms if zoom else None,
     )
     return Shell(request.GET, reach, window, now, zoom)
-
-
-def hours_of(query: QueryDict) -> int:
-    """The hours asked for, held within 1 to 720; nonsense means a day."""
-    hours = number_in(query.get("hours"))
-    return USUAL_HOURS if hours is None else min(max(hours, 1), MAX_HOURS)
-
-
-def wants_part(request: PageRequest) -> bool:
-    """Whether htmx asks for the part `results` of the page."""
-    return bool(request.htmx and not request.htmx.history_restore_request)
 
 
 def answer(request: PageRequest, shell: Shell, template: str, context: dict[str, Any]) -> HttpResponse:
@@ -124,18 +107,13 @@ def chips(shell: Shell, *more: tuple[str, str, str]) -> list[Chip]:
     ]
 
 
-def kept(shell: Shell, controls: Sequence[str]) -> list[tuple[str, str]]:
-    """What the form of filters keeps of the address: all but its own controls, and the number of the page."""
-    return [(name, shell.query.get(name, "")) for name in shell.query if name not in {*OWN, *controls}]
-
-
 def frame_context(shell: Shell, *, page: str = "", controls: Sequence[str] = ()) -> dict[str, Any]:
     """What `llm/base.html` shows around the page. controls: names of the filters that the page adds."""
     names = cache(lambda: names_in(shell.window))  # asked for only where the filters are drawn
     return {
         "shell": shell,
         "chips": chips(shell),
-        "kept": kept(shell, controls),
+        "kept": kept_fields(shell.query, {*OWN, *controls}),
         "views": saved_views(shell.reach) if shell.project_slug and page in PAGES else None,
         "view_page": page,
         "view_query": kept_query(shell.query),
@@ -158,35 +136,9 @@ def last_hours_url(shell: Shell, hours: int) -> str:
     return with_query(shell.query, hours=str(hours), **dict.fromkeys(("from", "to", "page")))
 
 
-def wants_csv(request: PageRequest) -> bool:
-    """Whether the address asks for the table as CSV."""
-    return request.GET.get("format") == "csv"
-
-
 def csv_answer(shell: Shell, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> HttpResponse:
-    """A download `bloop-llm-<name>-<date>.csv`, UTF-8. Text that a spreadsheet would take for a formula is quoted."""
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(header)
-    writer.writerows([plain_cell(cell) for cell in row] for row in rows)
-    at = from_ms(shell.now_ms).strftime("%Y-%m-%d")
-    disposition = f'attachment; filename="bloop-llm-{name}-{at}.csv"'
-    return HttpResponse(
-        text.getvalue(), content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition}
-    )
-
-
-def plain_cell(cell: object) -> object:
-    """The cell, with an apostrophe before text that begins like a formula."""
-    if isinstance(cell, str):
-        cell = cell.encode(errors="replace").decode()
-        return f"'{cell}" if cell.startswith(FORMULA) else cell
-    return "" if cell is None else cell
-
-
-def iso(ms: int | None) -> str | None:
-    """An instant for a CSV file: ISO 8601, UTC; nothing of none."""
-    return None if ms is None else from_ms(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """A download `bloop-llm-<name>-<date>.csv`."""
+    return csv_file(f"llm-{name}", header, rows, at_ms=shell.now_ms)
 
 
 def dollars(micros: int) -> str:

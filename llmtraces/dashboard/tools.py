@@ -3,7 +3,8 @@
 from django.http import HttpResponseBase
 
 from accounts.http import PageRequest
-from llmtraces.dashboard.shell import answer, csv_answer, llm_page, shell_of, wants_csv
+from bloop_site.lib.pages import wants_csv
+from llmtraces.dashboard.shell import answer, csv_answer, llm_page, shell_of
 from llmtraces.queries.tools import Tool
 from llmtraces.queries.tools import tools as tools_of
 

@@ -9,8 +9,9 @@ from django.shortcuts import redirect, render
 from accounts.http import PageRequest
 from bloop_site.lib.json_view import TreeRow, indented, tree_of
 from bloop_site.lib.links import number_in
+from bloop_site.lib.pages import wants_part
 from llmtraces.chat import Message, messages_of, value_of
-from llmtraces.dashboard.shell import llm_page, wants_part
+from llmtraces.dashboard.shell import llm_page
 from llmtraces.dashboard.trace_view import Tree, next_error, status_tone, tree_view
 from llmtraces.dashboard.traced import trace_or_404
 from llmtraces.links import place_of, trace_url, traces_url

@@ -8,7 +8,8 @@ from django.shortcuts import redirect, render
 
 from accounts.http import PageRequest
 from bloop_site.lib.links import Chip, page_links, with_query
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of, wants_csv, wants_part
+from bloop_site.lib.pages import wants_csv, wants_part
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, llm_page, shell_of
 from llmtraces.dashboard.trace_forms import CONTROLS, SORTS, STATUSES, TraceFilterForm
 from llmtraces.dashboard.trace_view import status_tone, tree_view
 from llmtraces.dashboard.traced import trace_or_404

@@ -3,10 +3,12 @@
 from django.http import HttpResponseBase
 
 from accounts.http import PageRequest
+from bloop_site.lib.csv_files import iso
 from bloop_site.lib.links import Choice, page_links, with_query
+from bloop_site.lib.pages import wants_csv
 from bloop_site.lib.pagination import page_of
 from llmtraces.dashboard.charts import by_model
-from llmtraces.dashboard.shell import Shell, answer, csv_answer, dollars, iso, llm_page, shell_of, wants_csv
+from llmtraces.dashboard.shell import Shell, answer, csv_answer, dollars, llm_page, shell_of
 from llmtraces.queries.series import leading_models, models_over_time, slots_of
 from llmtraces.queries.usage import usage_by_hour, usage_hours
 

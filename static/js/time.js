@@ -19,7 +19,8 @@ const local = new Intl.DateTimeFormat("en-GB", {
   second: "2-digit",
   timeZoneName: "short",
 });
-const hour = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+
+const localHour = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
 function ageWords(age, round = Math.floor) {
   if (age < MINUTE) return null;
@@ -29,7 +30,7 @@ function ageWords(age, round = Math.floor) {
 
 function words(kind, at, now) {
   if (kind === "at") return local.format(at);
-  if (kind === "hour") return hour.format(at);
+  if (kind === "hour") return localHour.format(at);
   if (kind === "left") return at > now ? `${ageWords(Math.max(at - now, MINUTE), Math.ceil)} left` : "ended";
   const age = ageWords(now - at);
   if (kind === "old") return age ? `${age} old` : "new";

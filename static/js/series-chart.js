@@ -10,6 +10,7 @@ const clockName = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2
 const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 const NARROW = 400;
+const GREY = 8; // of the tones
 const charts = new Set();
 
 // One unit each: the value as bloop_site/lib/figures.py tells it.
@@ -78,11 +79,23 @@ function tipRows(data, index) {
 
 const show = (figure, detail) => figure.dispatchEvent(new CustomEvent("bloop:chart-tip", { detail, bubbles: true }));
 
+// What is painted in one colour each: outside the focus, bars are grey.
+function painted(data) {
+  if (!data.focus) return data.series;
+  const [{ tone, values }] = data.series;
+  const [first, end] = data.focus;
+  const inside = (index) => first <= index && index < end;
+  return [
+    { tone: GREY, values: values.map((value, index) => (inside(index) ? 0 : value)) },
+    { tone, values: values.map((value, index) => (inside(index) ? value : 0)) },
+  ];
+}
+
 // Bars stand on the sum of those before them: drawn from the tallest to the lowest, each covers the foot of the last.
 function heights(data) {
   if (data.kind !== "bars") return data.series.map((each) => each.values);
   const foot = data.series[0].values.map(() => 0);
-  return data.series.map((each) => each.values.map((value, index) => (foot[index] += value))).reverse();
+  return painted(data).map((each) => each.values.map((value, index) => (foot[index] += value))).reverse();
 }
 
 // Labels of x, as many as there is room for: slots that begin a round stretch of hours, or every nth that has words.
@@ -106,7 +119,7 @@ function options(chart) {
   const { read, done } = colourReader(figure);
   const label = read("text-quiet");
   const grid = read("chart-grid");
-  const drawn = data.kind === "bars" ? [...data.series].reverse() : data.series;
+  const drawn = data.kind === "bars" ? [...painted(data)].reverse() : data.series;
   const series = drawn.map((each) => {
     const tone = read(`chart-${each.tone}`);
     if (data.kind === "lines") return { stroke: tone, width: 2, points: { show: false } };
@@ -167,7 +180,7 @@ function draw(chart) {
 }
 
 function attach(figure) {
-  const source = document.getElementById(figure.dataset.llmChart);
+  const source = document.getElementById(figure.dataset.seriesChart);
   const box = figure.querySelector("[data-chart-plot]");
   if (!source || !box || !window.uPlot || figure.dataset.drawn) return;
   const data = JSON.parse(source.textContent);
@@ -197,7 +210,7 @@ function attachAll() {
     chart.plot.destroy();
     charts.delete(chart);
   }
-  document.querySelectorAll("[data-llm-chart]").forEach(attach);
+  document.querySelectorAll("[data-series-chart]").forEach(attach);
 }
 
 const redrawAll = () => charts.forEach(draw);

@@ -1,10 +1,10 @@
-// Filters change a page of the section LLM without loading it anew: its links to other pages, its download and its saved
+// Filters change a page of a section without loading it anew: its links to other pages, its download and its saved
 // view follow the address as it is when they are used.
-const KEPT = ["project", "hours", "from", "to", "model", "provider"];
+const KEPT = ["project", "hours", "from", "to", "environment", "model", "provider"];
 
 document.addEventListener("click", (event) => {
   const here = new URLSearchParams(location.search);
-  const page = event.target.closest?.("[data-llm-pages] a");
+  const page = event.target.closest?.("[data-section-pages] a");
   if (page) {
     const address = new URL(page.href);
     for (const name of KEPT) {

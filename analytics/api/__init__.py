@@ -1,0 +1,1 @@
+"""The JSON endpoints of Insights (contract 7)."""

@@ -1,0 +1,152 @@
+"""What every page of the section shares: projects, window, environment from the address, and how it answers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, wraps
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import render
+
+from accounts.http import PageRequest
+from accounts.models import User
+from analytics import cached
+from analytics.answers import MAX_HOURS, MAX_LIMIT, USUAL_HOURS, USUAL_LIMIT, Ask, Environments
+from bloop_site.lib.clock import HOUR_MS, hour_of, now_ms
+from bloop_site.lib.csv_files import csv_file
+from bloop_site.lib.links import Chip, Choice, with_query
+from bloop_site.lib.pages import View, kept_fields, read_only, wants_part, whole_in
+from projects.access import reach_of_slug, visible_projects
+
+HOURS = ((24, "24 h"), (72, "72 h"), (168, "7 d"), (336, "14 d"), (720, "30 d"))
+MAX_ENVIRONMENT = 128  # characters, as an event may have
+OWN = ("environment", "open", "format")  # the control of the form of filters, and what is about one answer
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What the page is about. query: the address; ask: what it asks."""
+
+    query: QueryDict
+    user: User
+    ask: Ask
+
+    @property
+    def project_slug(self) -> str:
+        """Of the chosen project, "" for all."""
+        return self.query.get("project", "")
+
+    @property
+    def span_words(self) -> str:
+        """The window's length: "72 hours", "7 days"."""
+        return span_words(self.ask.hours)
+
+    @property
+    def open_key(self) -> str:
+        """The row whose chart is open, as the address names it."""
+        return self.query.get("open", "")
+
+    @cached_property
+    def project_names(self) -> Mapping[str, str]:
+        """Of each project the person may see, by slug."""
+        return dict(visible_projects(self.user).values_list("slug", "name"))
+
+    @cached_property
+    def environments(self) -> Environments:
+        """All environments of the window, whichever is chosen."""
+        return cached.environments(replace(self.ask, environment="")).answer
+
+    @property
+    def events(self) -> int:
+        """Events of the window, in the environment if one is chosen."""
+        if not self.ask.environment:
+            return self.environments.total_count
+        counts = {each.environment: each.total_count for each in self.environments.environments}
+        return counts.get(self.ask.environment, 0)
+
+    @property
+    def environment_names(self) -> list[str]:
+        """What the filter offers, by name."""
+        busiest = self.environments.environments[:MAX_LIMIT]
+        return sorted({each.environment for each in busiest} | {self.ask.environment} - {""})
+
+
+def span_words(hours: int) -> str:
+    """Hours in words: "72 hours", "7 days"."""
+    if hours > 72 and hours % 24 == 0:
+        return f"{hours // 24} days"
+    return "hour" if hours == 1 else f"{hours} hours"
+
+
+def insights_page(view: View) -> View:
+    """A page that is read; it does not exist while `analytics.enabled` is off."""
+    page = read_only(view)
+
+    @wraps(view)
+    def enabled(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.BLOOP.analytics.enabled:
+            msg = "Insights are switched off"
+            raise Http404(msg)
+        return page(request, *args, **kwargs)
+
+    return enabled
+
+
+def shell_of(request: PageRequest) -> Shell:
+    """Read the address: `project`, `hours` (1 to 720, else 72), `limit` (1 to 100, else 20), `environment`.
+
+    Raises Http404 for the project.
+    """
+    ask = Ask(
+        reach=reach_of_slug(request.user, request.GET.get("project")),
+        hours=whole_in(request.GET, "hours", usual=USUAL_HOURS, most=MAX_HOURS),
+        now_ms=now_ms(),
+        limit=whole_in(request.GET, "limit", usual=USUAL_LIMIT, most=MAX_LIMIT),
+        environment=request.GET.get("environment", "").replace("\x00", "\ufffd")[:MAX_ENVIRONMENT],
+    )
+    return Shell(request.GET, request.user, ask)
+
+
+def starts_of(hours: int, *, now_ms: int) -> tuple[int, ...]:
+    """The starts of the last `hours` clock hours, the running one the last."""
+    last = hour_of(now_ms)
+    return tuple(range(last - (hours - 1) * HOUR_MS, last + 1, HOUR_MS))
+
+
+def answer(
+    request: PageRequest, shell: Shell, template: str, context: dict[str, Any], *, at_ms: int, shown: int = 0
+) -> HttpResponse:
+    """The page, or its partial `results` for htmx. at_ms: when it was worked out; shown: how many rows."""
+    if wants_part(request):
+        template = f"{template}#results"
+    frame = frame_context(shell, at_ms=at_ms, is_cut=shown >= shell.ask.limit < MAX_LIMIT)
+    return render(request, template, {**frame, **context})
+
+
+def frame_context(shell: Shell, *, at_ms: int, is_cut: bool) -> dict[str, Any]:
+    """What `analytics/base.html` shows around the page."""
+    query, environment = shell.query, shell.ask.environment
+    without = with_query(query, environment=None, open=None)
+    return {
+        "shell": shell,
+        "chips": [Chip("Environment", environment, without)] if environment else [],
+        "clear_url": without,
+        "kept": kept_fields(query, OWN),
+        "windows": [
+            Choice(label, with_query(query, hours=str(each), open=None), each == shell.ask.hours)
+            for each, label in HOURS
+        ],
+        "environments": lambda: shell.environment_names,  # asked for only where the filter is drawn
+        "csv_url": with_query(query, format="csv"),
+        "show_project": not shell.project_slug,
+        "at_ms": at_ms,
+        "kept_secs": settings.BLOOP.analytics.cache_ttl_secs,
+        "more_url": with_query(query, limit=str(MAX_LIMIT), open=None) if is_cut else "",
+        "most_rows": MAX_LIMIT,
+    }
+
+
+def csv_answer(shell: Shell, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> HttpResponse:
+    """A download `bloop-insights-<name>-<date>.csv`."""
+    return csv_file(f"insights-{name}", header, rows, at_ms=shell.ask.now_ms)

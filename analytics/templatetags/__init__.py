@@ -1,0 +1,1 @@
+"""What templates of Insights draw with."""
