@@ -11,10 +11,10 @@ import ssl
 import threading
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import httpcore
@@ -29,6 +29,7 @@ MAX_SHOWN = 500
 MAX_URL = 2048
 MAY_PASS = {408, 425, 429}  # and 5xx
 UNRESERVED = "/%:@!$&'()*+,;=-._~"
+Result = TypeVar("Result")
 Address = tuple[Any, ...]  # as getaddrinfo gives them: family, kind, protocol, name, (host, port, …)
 
 
@@ -221,26 +222,40 @@ class CheckedBackend(httpcore.NetworkBackend):
 
 
 def resolve(host: str, port: int, *, deadline: Deadline) -> list[Address]:
-    """The addresses of a name. In a thread of its own: the system's resolver cannot be told how long it may take.
-
-    Raises OutboundError, TimeoutError.
-    """
-    answers: queue.SimpleQueue[list[Address] | Exception] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            answers.put(error)
-
-    threading.Thread(target=look_up, name="resolve", daemon=True).start()
+    """The addresses of a name. Raises OutboundError, TimeoutError."""
     try:
-        found = answers.get(timeout=deadline.left())
-    except queue.Empty:
+        found = within(deadline.left(), lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except TimeoutError:
         raise OutboundError(f"its name was not resolved within {deadline.seconds:g} s", permanent=False) from None
-    if isinstance(found, Exception) or not found:
+    except (OSError, UnicodeError):
+        found = []
+    if not found:
         raise OutboundError("its name is not known", permanent=False)
-    return found
+    return [*found]
+
+
+def within(seconds: float, work: Callable[[], Result], *, call_off: Callable[[], None] = lambda: None) -> Result:
+    """What `work` returns or raises, done in a thread of its own: for what cannot be told how long it may take.
+
+    Raises TimeoutError after `seconds`, having called `call_off`; the thread is left to itself then.
+    """
+    answers: queue.SimpleQueue[tuple[Result | None, Exception | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put((work(), None))
+        except Exception as error:  # noqa: BLE001  raised again where it is waited for
+            answers.put((None, error))
+
+    threading.Thread(target=run, name="outbound", daemon=True).start()
+    try:
+        result, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        call_off()
+        raise TimeoutError from None
+    if error is not None:
+        raise error
+    return cast("Result", result)
 
 
 def connect_to_any(found: list[Address], *, deadline: Deadline) -> socket.socket:
