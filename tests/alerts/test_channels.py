@@ -313,7 +313,7 @@ def test_ntfy_is_published_to_as_json_with_its_token(sink: Sink, monkeypatch: py
     assert got.json["click"] == "https://bloop.example.com/issues/17"
 
 
-HUGE = {"message": "😀<" * 20_000, "rule_name": "&" * 200, "lines": (("<l>" * 90, "*v" * 900),) * 30}
+HUGE: dict[str, Any] = {"message": "😀<" * 20_000, "rule_name": "&" * 200, "lines": (("<l>" * 90, "*v" * 900),) * 30}
 
 
 @pytest.mark.parametrize("name", [*URL_KINDS, "telegram", "pagerduty"])
