@@ -1,4 +1,4 @@
-"""Alerts as a Django app; it registers how its rows grow old and how they go with their project."""
+"""Alerts as a Django app: how its rows grow old and go with their project, and what it listens for."""
 
 from django.apps import AppConfig
 
@@ -13,3 +13,7 @@ class AlertsConfig(AppConfig):
 
         removal.register("alerts", AlertsRemover())
         alerts_retention.register()
+        from alerts.receivers import events_were_folded  # noqa: PLC0415  models are ready only now
+        from errors.signals import events_folded  # noqa: PLC0415
+
+        events_folded.connect(events_were_folded, dispatch_uid="alerts.nudge")

@@ -65,6 +65,12 @@ app.conf.update(
             "schedule": 10,
             "options": {"queue": "bloop", "expires": 10},
         },
+        # A flush sends its own for what it wrote down; this one is for every rule.
+        "evaluate-alerts": {
+            "task": "alerts.tasks.evaluate",
+            "schedule": 60,
+            "options": {"queue": "bloop", "expires": 60},
+        },
         "purge-expired": {
             "task": "projects.tasks.purge_expired",
             "schedule": settings.BLOOP.retention.prune_interval_secs,

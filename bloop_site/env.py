@@ -127,6 +127,7 @@ class RateLimit(Section):
 class Alerting(Section):
     cooldown_secs: NotNegative = 900
     allow_private_addresses: bool = False
+    digest_after: Positive = 5  # alerts of a rule in a minute; what comes beyond is told in one message
 
 
 class Smtp(Section):

@@ -11,7 +11,9 @@ from errors.models import (
     Merge,
     MinuteCount,
     Note,
+    Occasion,
     ProjectHourlyCount,
+    ProjectMinute,
     Release,
     ReleaseHourlyCount,
     SearchWords,
@@ -19,9 +21,9 @@ from errors.models import (
     Transition,
 )
 
-OF_ISSUES = (Event, Transition, Note, Merge, SearchWords, HourlyCount, Aggregate)
+OF_ISSUES = (Occasion, Event, Transition, Note, Merge, SearchWords, HourlyCount, Aggregate)
 OF_RELEASES = (ReleaseHourlyCount,)
-OF_PROJECT = (Release, SourceMap, ProjectHourlyCount, MinuteCount)
+OF_PROJECT = (Release, SourceMap, ProjectHourlyCount, MinuteCount, ProjectMinute)
 Table: TypeAlias = type[
     Event
     | Transition
@@ -35,6 +37,8 @@ Table: TypeAlias = type[
     | SourceMap
     | ProjectHourlyCount
     | MinuteCount
+    | Occasion
+    | ProjectMinute
     | Issue
 ]
 Condition: TypeAlias = tuple[Table, dict[str, object]]

@@ -4,13 +4,24 @@ Aggregates, issues, releases, history, notes and source maps are kept (contract 
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from django.conf import settings
-from django.db.models import Min, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import Min, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Least
 
-from errors.models import BulkChange, Event, HourlyCount, Issue, ProjectHourlyCount, ReleaseHourlyCount, Transition
+from bloop_site.lib.clock import DAY_MS
+from errors.models import (
+    BulkChange,
+    Event,
+    HourlyCount,
+    Issue,
+    Occasion,
+    ProjectHourlyCount,
+    ProjectMinute,
+    ReleaseHourlyCount,
+    Transition,
+)
 from projects import retention
 from projects.models import Project
 from projects.retention import Batch, Cutoffs, Holdings
@@ -134,6 +145,36 @@ class OldHours:
         return model.objects.filter(pk__in=ids).delete()[0]
 
 
+class OldRows:
+    """Rows of one table whose moment lies longer back than `age_ms`, whatever the policies say.
+
+    moment: the column that says when, in epoch milliseconds; it has an index.
+    """
+
+    def __init__(self, words: str, model: type[Occasion] | type[ProjectMinute], *, moment: str, age_ms: int) -> None:
+        self.words = words
+        self.model = model
+        self.moment = moment
+        self.age_ms = age_ms
+        self.tables: Sequence[str] = (model._meta.label,)  # noqa: SLF001  Django's public name
+
+    def old(self, cutoffs: Cutoffs) -> QuerySet[Any]:
+        return self.model._default_manager.filter(**{f"{self.moment}__lt": cutoffs.at_ms - self.age_ms})  # noqa: SLF001
+
+    def count(self, cutoffs: Cutoffs) -> int:
+        """Counted in the index by age."""
+        return self.old(cutoffs).count()
+
+    def find(self, cutoffs: Cutoffs, *, place: None, limit: int) -> Batch | None:
+        """The oldest."""
+        ids = list(self.old(cutoffs).order_by(self.moment).values_list("pk", flat=True)[:limit])
+        return Batch(ids) if ids else None
+
+    def remove(self, rows: Sequence[int]) -> int:
+        """Nothing points to them."""
+        return self.model._default_manager.filter(pk__in=rows).delete()[0]  # noqa: SLF001
+
+
 class OldBulkChanges:
     """Finished changes of many issues, made before the hourly cutoff; each issue's history keeps what they did."""
 
@@ -183,4 +224,9 @@ def register() -> None:
         "rollups", OldHours("hourly counts of projects and releases", ProjectHourlyCount, ReleaseHourlyCount)
     )
     retention.register("bulk_changes", OldBulkChanges())
+    # Nobody wants to hear of a new issue a day late; rules look back a week (alerts.configs).
+    retention.register("occasions", OldRows("untold occasions", Occasion, moment="happened_ms", age_ms=DAY_MS))
+    retention.register(
+        "project_minutes", OldRows("minutes of rules", ProjectMinute, moment="minute_ms", age_ms=8 * DAY_MS)
+    )
     retention.register_holdings(holdings)

@@ -12,6 +12,7 @@ from accounts import attempts
 from accounts.models import User
 from accounts.throttle import Limit, Throttle
 from alerts import delivery_tasks
+from alerts.receivers import nudge as alerts_nudge
 from ingest import buffer
 from ingest.authentication import known_owners, recent_keys
 from ingest.nudge import nudge
@@ -29,6 +30,7 @@ def fresh_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
     writes counts by itself.
     """
     monkeypatch.setattr(nudge, "add", lambda items: None)
+    monkeypatch.setattr(alerts_nudge, "add", lambda *, is_urgent: None)
     monkeypatch.setattr(refusals, "start", lambda: None)
     refusals.take()
     for task in ("remove_projects", "purge"):

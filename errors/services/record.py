@@ -7,10 +7,11 @@ project's own rollups), so that on PostgreSQL they wait for each other and never
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from bloop_site.lib.clock import MINUTE_MS
 from bloop_site.lib.db import insert_rows
@@ -18,8 +19,10 @@ from errors.contract import decode_events, encode_events
 from errors.models import Event as EventRow
 from errors.models import Status
 from errors.search_words import words_of
+from errors.services.occasions import AggregateRow, Found, new_places, write_occasions
 from errors.services.reopen import STATE_COLUMNS, State, Touched, reopen_touched
 from errors.services.tallies import Batch, IssueKey, Received, Tallies, Tally, tallied
+from errors.signals import events_folded
 from ingest.registry import Payload
 from projects.models import Project
 
@@ -49,6 +52,7 @@ UPSERT_AGGREGATES = """
                              THEN excluded.first_seen_ms ELSE errors_aggregate.first_seen_ms END,
         last_seen_ms = CASE WHEN excluded.last_seen_ms > errors_aggregate.last_seen_ms
                             THEN excluded.last_seen_ms ELSE errors_aggregate.last_seen_ms END
+    RETURNING id, issue_id, release, environment, total_count
 """
 UPSERT_HOURS = """
     ON CONFLICT (issue_id, hour_ms, environment, source) DO UPDATE SET
@@ -57,6 +61,10 @@ UPSERT_HOURS = """
 UPSERT_PROJECT_HOURS = """
     ON CONFLICT (project_id, hour_ms, environment, source) DO UPDATE SET
         count = errors_projecthourlycount.count + excluded.count
+"""
+UPSERT_PROJECT_MINUTES = """
+    ON CONFLICT (project_id, minute_ms, environment, source) DO UPDATE SET
+        count = errors_projectminute.count + excluded.count
 """
 UPSERT_RELEASES = """
     ON CONFLICT (project_id, name) DO UPDATE SET
@@ -162,10 +170,20 @@ def write_batch(batch: Batch) -> Recorded:
     tallies = batch.tallies if len(fresh) == len(batch.events) else tallied(fresh).tallies
     states = write_issues(tallies)
     ids = {(state.project_id, state.fingerprint): state.id for state in states}
-    reopened = reopen_touched(touched_by(states, tallies), tallies)
+    touched = touched_by(states, tallies)
+    reopened = reopen_touched(touched, tallies)
     write_events(fresh, ids)
-    write_rollups(tallies, ids)
-    return Recorded(stored=len(fresh), repeated=len(batch.events) - len(fresh), reopened=reopened)
+    found = Found(touched, reopened, new_places(write_aggregates(tallies, ids), tallies, ids))
+    write_rollups(tallies, ids, quiet=found.quiet_keys())
+    occasions = write_occasions(found, tallies)
+    transaction.on_commit(partial(tell, occasions=occasions), robust=True)
+    reopened_ids = tuple(change.issue_id for change in reopened)
+    return Recorded(stored=len(fresh), repeated=len(batch.events) - len(fresh), reopened=reopened_ids)
+
+
+def tell(*, occasions: int) -> None:
+    """Send `events_folded`."""
+    events_folded.send_robust(None, occasions=occasions)
 
 
 def gone_projects(project_ids: set[str]) -> set[str]:
@@ -291,23 +309,32 @@ def write_events(batch: Sequence[Received], ids: dict[IssueKey, int]) -> None:
         cursor.executemany(INSERT_EVENTS, rows)
 
 
-def write_rollups(tallies: Tallies, ids: dict[IssueKey, int]) -> None:
-    """Upsert aggregates and every count."""
+def write_aggregates(tallies: Tallies, ids: dict[IssueKey, int]) -> list[AggregateRow]:
+    """Upsert the aggregates. Returns each as it stands now."""
+    with connection.cursor() as cursor:
+        return [
+            AggregateRow(*row)
+            for row in insert_rows(
+                cursor,
+                "INSERT INTO errors_aggregate (issue_id, project_id, release, environment, error_type, message, source,"
+                " route, screen, first_seen_ms, last_seen_ms, total_count)",
+                [
+                    (ids[key], key[0], release, environment, *issue_row(key, tally)[3:])
+                    for (key, release, environment), tally in sorted(tallies.aggregates.items(), key=itemgetter(0))
+                ],
+                then=UPSERT_AGGREGATES,
+                returning=True,
+            )
+        ]
+
+
+def write_rollups(tallies: Tallies, ids: dict[IssueKey, int], *, quiet: set[IssueKey]) -> None:
+    """Upsert every count. quiet: issues whose events alert rules do not count."""
     with connection.cursor() as cursor:
         insert_rows(
             cursor,
-            "INSERT INTO errors_aggregate (issue_id, project_id, release, environment, error_type, message, source,"
-            " route, screen, first_seen_ms, last_seen_ms, total_count)",
-            [
-                (ids[key], key[0], release, environment, *issue_row(key, tally)[3:])
-                for (key, release, environment), tally in sorted(tallies.aggregates.items(), key=lambda item: item[0])
-            ],
-            then=UPSERT_AGGREGATES,
-        )
-        insert_rows(
-            cursor,
             "INSERT INTO errors_hourlycount (issue_id, hour_ms, environment, source, count)",
-            [(ids[key], *rest, count) for (key, *rest), count in sorted(tallies.hours.items())],
+            [(ids[key], *rest, count) for (key, *rest), count in sorted(tallies.hours().items())],
             then=UPSERT_HOURS,
         )
         insert_rows(
@@ -321,9 +348,15 @@ def write_rollups(tallies: Tallies, ids: dict[IssueKey, int]) -> None:
             "INSERT INTO errors_minutecount (project_id, slot, minute_ms, count)",
             [
                 (project_id, minute_ms // MINUTE_MS % MINUTES_A_DAY, minute_ms, count)
-                for (project_id, minute_ms), count in newest_of_slot(tallies.minutes).items()
+                for (project_id, minute_ms), count in newest_of_slot(tallies.project_minutes()).items()
             ],
             then=UPSERT_MINUTES,
+        )
+        insert_rows(
+            cursor,
+            "INSERT INTO errors_projectminute (project_id, minute_ms, environment, source, count)",
+            [(*key, count) for key, count in sorted(tallies.minutes_of_rules(quiet).items())],
+            then=UPSERT_PROJECT_MINUTES,
         )
 
     write_releases(tallies)

@@ -37,15 +37,15 @@ class Touched:
     last_release: str = ""
 
 
-def reopen_touched(touched: Iterable[Touched], tallies: Tallies) -> tuple[int, ...]:
-    """Reopen what the batch's events reopen, each with its Transition. Returns the ids of those issues.
+def reopen_touched(touched: Iterable[Touched], tallies: Tallies) -> list[Transition]:
+    """Reopen what the batch's events reopen. Returns the Transitions that say so.
 
     A regression needs an event received after the issue was resolved; one resolved "in the next release" needs that
     event to be of a release that first appeared later.
     """
     changes = [change for each in touched if (change := change_of(each, tallies)) is not None]
     write(changes)
-    return tuple(change.issue_id for change in changes)
+    return changes
 
 
 def change_of(touched: Touched, tallies: Tallies) -> Transition | None:

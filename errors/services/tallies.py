@@ -54,8 +54,7 @@ class Tallies:
 
     issues: dict[IssueKey, Tally] = field(default_factory=dict)
     aggregates: dict[tuple[IssueKey, str, str], Tally] = field(default_factory=dict)
-    hours: defaultdict[tuple[IssueKey, int, str, str], int] = field(default_factory=lambda: defaultdict(int))
-    minutes: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    minutes: defaultdict[tuple[IssueKey, int, str, str], int] = field(default_factory=lambda: defaultdict(int))
     release_hours: defaultdict[tuple[ReleaseKey, int], int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, received: Received) -> None:
@@ -70,16 +69,36 @@ class Tallies:
         if aggregate is None:
             aggregate = self.aggregates[aggregate_key] = Tally(received, received)
         aggregate.add(received)
-        hour = hour_of(at)
-        self.hours[key, hour, event.environment, event.source] += 1
-        self.minutes[received.project_id, minute_of(at)] += 1
-        self.release_hours[(received.project_id, event.release), hour] += 1
+        self.minutes[key, minute_of(at), event.environment, event.source] += 1
+        self.release_hours[(received.project_id, event.release), hour_of(at)] += 1
+
+    def hours(self) -> dict[tuple[IssueKey, int, str, str], int]:
+        """The minutes summed to hours."""
+        summed: defaultdict[tuple[IssueKey, int, str, str], int] = defaultdict(int)
+        for (key, minute_ms, environment, source), count in self.minutes.items():
+            summed[key, hour_of(minute_ms), environment, source] += count
+        return summed
 
     def project_hours(self) -> dict[tuple[str, int, str, str], int]:
         """The hours summed over issues."""
         summed: defaultdict[tuple[str, int, str, str], int] = defaultdict(int)
-        for ((project_id, _), hour_ms, environment, source), count in self.hours.items():
-            summed[project_id, hour_ms, environment, source] += count
+        for ((project_id, _), minute_ms, environment, source), count in self.minutes.items():
+            summed[project_id, hour_of(minute_ms), environment, source] += count
+        return summed
+
+    def project_minutes(self) -> dict[tuple[str, int], int]:
+        """The minutes summed over issues and places."""
+        summed: defaultdict[tuple[str, int], int] = defaultdict(int)
+        for ((project_id, _), minute_ms, _, _), count in self.minutes.items():
+            summed[project_id, minute_ms] += count
+        return summed
+
+    def minutes_of_rules(self, quiet: set[IssueKey]) -> dict[tuple[str, int, str, str], int]:
+        """The minutes summed over issues, without the quiet ones: what alert rules count."""
+        summed: defaultdict[tuple[str, int, str, str], int] = defaultdict(int)
+        for (key, minute_ms, environment, source), count in self.minutes.items():
+            if key not in quiet:
+                summed[key[0], minute_ms, environment, source] += count
         return summed
 
     def releases(self) -> dict[ReleaseKey, Seen]:

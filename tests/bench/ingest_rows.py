@@ -169,6 +169,8 @@ TABLES = {
     "errors_release": "name, total_count, first_seen_ms, last_seen_ms",
     "errors_releasehourlycount": "hour_ms, count",
     "errors_searchwords": "words",
+    "errors_projectminute": "minute_ms, environment, source, count",
+    "errors_occasion": "kind, environment, source, release, happened_ms",
     "errors_event": "message, stack, metadata, timestamp_ms, received_ms",
 }
 

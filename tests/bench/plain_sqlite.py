@@ -39,7 +39,10 @@ ISSUE = f"""INSERT INTO errors_issue (project_id, fingerprint, status, error_typ
 WORDS = "INSERT INTO errors_searchwords (issue_id, words) VALUES (?, ?)"
 AGGREGATE = f"""INSERT INTO errors_aggregate (issue_id, project_id, release, environment, error_type, message, source,
     route, screen, first_seen_ms, last_seen_ms, total_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (issue_id, release, environment) DO UPDATE SET {SEEN}"""
+    ON CONFLICT (issue_id, release, environment) DO UPDATE SET {SEEN} RETURNING id, total_count"""
+SEEN_THERE = "SELECT 1 FROM errors_aggregate WHERE issue_id = ? AND environment = ? AND id < ? LIMIT 1"
+OCCASION = """INSERT INTO errors_occasion (kind, project_id, issue_id, environment, source, release, happened_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
 HOURLY = """INSERT INTO errors_hourlycount (issue_id, hour_ms, environment, source, count) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (issue_id, hour_ms, environment, source) DO UPDATE SET count = count + excluded.count"""
 PROJECT_HOURLY = """INSERT INTO errors_projecthourlycount (project_id, hour_ms, environment, source, count)
@@ -50,13 +53,16 @@ MINUTELY = """INSERT INTO errors_minutecount (project_id, slot, minute_ms, count
         count = CASE WHEN excluded.minute_ms > minute_ms THEN excluded.count
                      WHEN excluded.minute_ms = minute_ms THEN count + excluded.count ELSE count END,
         minute_ms = max(minute_ms, excluded.minute_ms)"""
+OF_RULES = """INSERT INTO errors_projectminute (project_id, minute_ms, environment, source, count)
+    VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (project_id, minute_ms, environment, source) DO UPDATE SET count = count + excluded.count"""
 RELEASE = f"""INSERT INTO errors_release (project_id, name, first_seen_ms, last_seen_ms, total_count)
     VALUES (?, ?, ?, ?, ?) ON CONFLICT (project_id, name) DO UPDATE SET {SEEN} RETURNING id"""
 RELEASE_HOURLY = """INSERT INTO errors_releasehourlycount (release_id, hour_ms, count) VALUES (?, ?, ?)
     ON CONFLICT (release_id, hour_ms) DO UPDATE SET count = count + excluded.count"""
 EVENT = f"""INSERT INTO errors_event (issue_id, project_id, received_ms, event_id, timestamp_ms, source, environment,
     release, error_type, message, stack, route, screen, app_version, build_number, http_status, request_id,
-    user_id_hash, device_id_hash, metadata) VALUES ({", ".join("?" * 20)})"""
+    user_id_hash, device_id_hash, metadata, trace_id) VALUES ({", ".join("?" * 21)})"""
 
 Tally = list[Any]  # first event, count, first ms, last ms
 decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
@@ -69,6 +75,7 @@ def fold(connection: sqlite3.Connection, rows: list[tuple[int, str, bytes, int]]
     hours: defaultdict[Any, int] = defaultdict(int)
     project_hours: defaultdict[Any, int] = defaultdict(int)
     minutes: defaultdict[Any, int] = defaultdict(int)
+    of_rules: defaultdict[Any, int] = defaultdict(int)
     releases: dict[Any, Tally] = {}
     release_hours: defaultdict[Any, int] = defaultdict(int)
     events = [(project_id, at, event) for _, project_id, body, at in rows for event in decode(body)]
@@ -92,23 +99,26 @@ def fold(connection: sqlite3.Connection, rows: list[tuple[int, str, bytes, int]]
         hours[key, at - at % HOUR, event[4], event[3]] += 1
         project_hours[project_id, at - at % HOUR, event[4], event[3]] += 1
         minutes[project_id, at - at % MINUTE] += 1
+        of_rules[project_id, at - at % MINUTE, event[4], event[3]] += 1
         release_hours[release, at - at % HOUR] += 1
-    ids = {}
+    ids, new = {}, set()
     for key, tally in issues.items():
         ids[key], status, total = connection.execute(ISSUE, (*key, *described(tally), tally[0][5])).fetchone()
         if total == tally[1]:
             event = tally[0]
             words = words_of([event[6], event[7], event[9], event[10], event[8]])
             connection.execute(WORDS, (ids[key], words))
+            new.add(key)
+            connection.execute(OCCASION, ("new", key[0], ids[key], event[4], event[3], event[5], tally[2]))
         if status == "resolved":
             raise SystemExit("the backlog of the bench reopens nothing")
     connection.executemany(EVENT, [(ids[each[0], each[2][0]], each[0], each[1], *each[2][1:]) for each in events])
-    places = [(ids[key], key[0], *place, *described(tally)) for (key, *place), tally in aggregates.items()]
-    connection.executemany(AGGREGATE, places)
+    write_places(connection, aggregates, ids, new)
     connection.executemany(HOURLY, [(ids[key], *rest, count) for (key, *rest), count in hours.items()])
     connection.executemany(PROJECT_HOURLY, [(*key, count) for key, count in project_hours.items()])
     ring = [(project_id, minute // MINUTE % 1440, minute, count) for (project_id, minute), count in minutes.items()]
     connection.executemany(MINUTELY, ring)
+    connection.executemany(OF_RULES, [(*key, count) for key, count in of_rules.items()])
     release_ids = {
         key: connection.execute(RELEASE, (*key, tally[2], tally[3], tally[1])).fetchone()[0]
         for key, tally in releases.items()
@@ -118,6 +128,28 @@ def fold(connection: sqlite3.Connection, rows: list[tuple[int, str, bytes, int]]
     )
     connection.execute("COMMIT")
     return len(events)
+
+
+def write_places(
+    connection: sqlite3.Connection, aggregates: dict[Any, Tally], ids: dict[Any, int], new: set[Any]
+) -> None:
+    """Write the aggregates, and an occasion for each issue's first in an environment."""
+    first: dict[Any, Tally] = {}
+    made = []
+    for (key, *place), tally in aggregates.items():
+        row = (ids[key], key[0], *place, *described(tally))
+        pk, total = connection.execute(AGGREGATE, row).fetchone()
+        if total == tally[1]:
+            made.append(pk)
+            told = first.get((key, place[1]))
+            if told is None or tally[2] < told[2]:
+                first[key, place[1]] = tally
+    for (key, environment), tally in first.items():
+        seen = key not in new and connection.execute(SEEN_THERE, (ids[key], environment, min(made))).fetchone()
+        if not seen:
+            event = tally[0]
+            row = ("new_env", key[0], ids[key], environment, event[3], event[5], tally[2])
+            connection.execute(OCCASION, row)
 
 
 def described(tally: Tally) -> tuple[Any, ...]:

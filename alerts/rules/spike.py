@@ -1,0 +1,69 @@
+"""`spike`: events come faster than usual (contract 6.3), or an issue's hour stands out from its season. Pure."""
+
+from dataclasses import dataclass
+
+from alerts.configs import Spike
+from alerts.rules.base import WHOLE_PROJECT, Alert, cause_now, times, window_words
+
+MIN_EVENTS = 5  # in the compared window: fewer are no spike of anything
+
+
+def is_spike(config: Spike, *, compared: int, baseline: int) -> bool:
+    """Whether the rate of the last window is more than `multiplier` times that of the one before. Counts of events."""
+    if compared < MIN_EVENTS or baseline <= 0:
+        return False
+    return compared * config.baseline_window_secs > config.multiplier * baseline * config.compare_window_secs
+
+
+def judge(config: Spike, *, compared: int, baseline: int, project_name: str, now_ms: int) -> Alert | None:
+    """The alert of so many events in both windows, if they are a spike."""
+    if not is_spike(config, compared=compared, baseline=baseline):
+        return None
+    ratio = (compared / config.compare_window_secs) / (baseline / config.baseline_window_secs)
+    window, before = window_words(config.compare_window_secs), window_words(config.baseline_window_secs)
+    return Alert(
+        key=WHOLE_PROJECT,
+        cause=cause_now("spike", WHOLE_PROJECT, now_ms),
+        title=f"Errors {ratio:,.1f} times as frequent as usual",
+        message=(
+            f"Error spike in {project_name}: {times(compared)} in the last {window}, {ratio:,.1f} times the rate of the"
+            f" {before} before (threshold {config.multiplier:g} times)"
+        ),
+        page="errors",
+        measured=round(ratio, 2),
+        threshold=config.multiplier,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredHour:
+    """An issue's last whole hour. expected: events usual in it; score: near a z-score (analytics.seasonal)."""
+
+    issue_id: int
+    fingerprint: str
+    error_type: str
+    message: str
+    hour_ms: int
+    count: int
+    expected: float
+    score: float
+
+
+def judge_hour(hour: ScoredHour, *, threshold: float, project_name: str) -> Alert | None:
+    """The alert of an hour that stands out: it scores `threshold` or more and has enough events."""
+    if hour.count < MIN_EVENTS or hour.score < threshold:
+        return None
+    what = f"[{hour.error_type}] {hour.message}"
+    return Alert(
+        key=hour.fingerprint,
+        cause=f"spike:{hour.issue_id}:{hour.hour_ms}",
+        title=f"Spike: {what}"[:200],
+        message=(
+            f"Error spike in {project_name}: {times(hour.count)} in the last hour where {hour.expected:,.1f} are usual"
+            f" (score {hour.score:.1f}, threshold {threshold:g}): {what} - {hour.fingerprint}"
+        ),
+        page="issue",
+        fingerprint=hour.fingerprint,
+        measured=hour.count,
+        threshold=threshold,
+    )
