@@ -96,7 +96,7 @@ def percentile_words(percentile: str) -> str:
 
 
 def tell_words(targets: Sequence[str], *, hooks: Sequence[str] = ()) -> str:
-    """Whom the rule tells: "tell Slack #ops and ann@example.com". hooks: the server's own, for a rule without channels."""
+    """Whom the rule tells: "tell Slack #ops and ann@example.com". hooks: the server's own, when it has no channel."""
     if targets:
         named = list(targets[:NAMED_TARGETS])
         rest = len(targets) - len(named)

@@ -17,10 +17,12 @@ urlpatterns = [
     path("", include("accounts.api.urls")),
     path("", include("errors.urls")),
     path("", include("llmtraces.urls")),
+    path("", include("alerts.urls")),
     path("settings/", include("projects.urls")),
     path("", include("projects.api.urls")),
     path("", include("errors.api.urls")),
     path("", include("llmtraces.api.urls")),
+    path("", include("alerts.api.urls")),
 ]
 
 handler400 = "bloop_site.views.bad_request"
