@@ -50,6 +50,12 @@ class Action(TextChoices):
     PRICE_SET = "price_set", "Set the price of a model"
     PRICE_REMOVED = "price_removed", "Removed the price of a model"
     COSTS_RECALCULATED = "costs_recalculated", "Priced LLM traces anew"
+    ALERT_RULE_CREATED = "alert_rule_created", "Made an alert rule"
+    ALERT_RULE_CHANGED = "alert_rule_changed", "Changed an alert rule"
+    ALERT_RULE_DELETED = "alert_rule_deleted", "Deleted an alert rule"
+    ALERT_CHANNEL_ADDED = "alert_channel_added", "Added a channel to an alert rule"
+    ALERT_CHANNEL_REMOVED = "alert_channel_removed", "Removed a channel of an alert rule"
+    ALERT_SECRET_ROTATED = "alert_secret_rotated", "Made a new secret for a webhook of an alert rule"
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ class AlertsConfig(AppConfig):
 
     def ready(self) -> None:
         from alerts import retention as alerts_retention  # noqa: PLC0415  models are ready only now
+        from alerts.receivers import events_were_folded  # noqa: PLC0415
         from alerts.removal import AlertsRemover  # noqa: PLC0415
+        from errors.signals import events_folded  # noqa: PLC0415
         from projects import removal  # noqa: PLC0415
 
         removal.register("alerts", AlertsRemover())
         alerts_retention.register()
-        from alerts.receivers import events_were_folded  # noqa: PLC0415  models are ready only now
-        from errors.signals import events_folded  # noqa: PLC0415
-
         events_folded.connect(events_were_folded, dispatch_uid="alerts.nudge")

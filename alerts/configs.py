@@ -132,7 +132,7 @@ def parse_config(raw: object) -> Config:
         raise ConfigInvalid("config.type is required")
     read = READERS.get(ALIASES.get(kind, kind))
     if read is None:
-        raise ConfigInvalid(f"unknown rule type: {kind[:64]}")
+        raise ConfigInvalid(f"unknown rule type: {kind[:64].encode(errors='replace').decode()}")
     return read(Keys(raw))
 
 
@@ -160,6 +160,11 @@ def percentile_of(text: str) -> float:
     except ValueError:
         return 99.0
     return number if 0 <= number <= 100 else 99.0
+
+
+def is_plain(text: str) -> bool:
+    """Whether a database keeps it: no NUL, no half of a surrogate pair."""
+    return "\x00" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 class Keys:
@@ -199,7 +204,7 @@ class Keys:
             return None
         if not isinstance(value, str):
             raise ConfigInvalid(f"config.{name} must be a string")
-        if len(value) > MAX_TEXT or "\x00" in value:
+        if len(value) > MAX_TEXT or not is_plain(value):
             raise ConfigInvalid(f"config.{name} must be at most {MAX_TEXT} characters, none of them NUL")
         return value.strip() or None
 
@@ -252,7 +257,7 @@ def read_latency(keys: Keys) -> LlmLatency:
     percentile = keys.required("percentile")
     if isinstance(percentile, int | float) and not isinstance(percentile, bool):
         percentile = f"{percentile:g}"
-    if not isinstance(percentile, str) or len(percentile) > 16:
+    if not isinstance(percentile, str) or len(percentile) > 16 or not is_plain(percentile):
         raise ConfigInvalid("config.percentile must be a string such as p99")
     return LlmLatency(
         percentile=percentile,

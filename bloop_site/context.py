@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from accounts.models import User
+from alerts.dashboard.broken import broken_notice
 from bloop_site.health import Health, look
 from projects.access import visible_projects
 
@@ -36,6 +37,7 @@ class SettingsPage:
 SETTINGS_PAGES = (
     SettingsPage("Projects", "settings:projects", admins_only=False),
     SettingsPage("API tokens", "settings:tokens", admins_only=False),
+    SettingsPage("Alerts", "alerts:list", admins_only=False),
     SettingsPage("Members", "settings:members", admins_only=True),
     SettingsPage("Invites", "settings:invites", admins_only=True),
     SettingsPage("Retention", "settings:retention", admins_only=True),
@@ -109,7 +111,7 @@ LLM = Section(
 )
 
 
-OF_ONE_PAGE = {"project", "page", "sample", "name", "tab", "hours", "from", "to", "id", "span", "open"}
+OF_ONE_PAGE = {"rule", "project", "page", "sample", "name", "tab", "hours", "from", "to", "id", "span", "open"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,10 @@ class ProjectItem:
 
 @dataclass(frozen=True)
 class Frame:
-    """Sections, projects to switch to, and how Bloop itself is doing; `settings`: the pages of the settings."""
+    """Sections, projects to switch to, and how Bloop itself is doing; `settings`: the pages of the settings.
+
+    broken_channels: alerts that do not arrive; looked up only on pages that tell of them.
+    """
 
     nav: list[NavItem]
     settings: list[NavItem]
@@ -131,6 +136,7 @@ class Frame:
     health: Any
     username: str
     has_llm: bool
+    broken_channels: Any
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -151,6 +157,7 @@ def frame_of(request: HttpRequest, user: User) -> Frame:
             NavItem("Errors", reverse("errors:list"), "errors", request.path.startswith("/errors")),
             NavItem("Releases", reverse("errors:releases"), "releases", in_releases(request)),
             *(section_item(request, section) for section in open_sections()),
+            NavItem("Alerts", reverse("alerts:list"), "alerts", in_alerts(request)),
             NavItem("Settings", reverse("settings:projects"), "settings", in_settings),
         ],
         settings=settings_items(request, user) if in_settings else [],
@@ -159,6 +166,7 @@ def frame_of(request: HttpRequest, user: User) -> Frame:
         health={"ok": health.is_ok and not health.dead, "words": health.words},
         username=user.username,
         has_llm=settings.BLOOP.llm_tracing.enabled,
+        broken_channels=SimpleLazyObject(lambda: broken_notice(user)),
     )
 
 
@@ -214,6 +222,11 @@ def in_releases(request: HttpRequest) -> bool:
     return request.path.startswith("/releases")
 
 
+def in_alerts(request: HttpRequest) -> bool:
+    """Whether the page is one of the section Alerts."""
+    return request.path == "/alerts" or request.path.startswith("/alerts/")
+
+
 def switch_url(request: HttpRequest, slug: str) -> str:
     """The section's list of another project. Filters stay; what is about one page, issue or release goes."""
     query = request.GET.copy()
@@ -231,4 +244,6 @@ def section_url(request: HttpRequest) -> str:
     if section is not None:
         shown = section.page_of(request)
         return reverse(shown if shown in dict(section.pages).values() else section.first)
+    if in_alerts(request):
+        return reverse("alerts:history" if request.path == reverse("alerts:history") else "alerts:list")
     return reverse("errors:releases" if in_releases(request) else "errors:list")

@@ -18,11 +18,13 @@ urlpatterns = [
     path("", include("errors.urls")),
     path("", include("analytics.urls")),
     path("", include("llmtraces.urls")),
+    path("", include("alerts.urls")),
     path("settings/", include("projects.urls")),
     path("", include("projects.api.urls")),
     path("", include("errors.api.urls")),
     path("", include("analytics.api.urls")),
     path("", include("llmtraces.api.urls")),
+    path("", include("alerts.api.urls")),
 ]
 
 handler400 = "bloop_site.views.bad_request"

@@ -46,6 +46,8 @@ from projects.access import Reach
 from projects.models import ApiToken, Membership, Project, Removal
 from projects.scopes import SCOPES
 from projects.services.projects import create_project
+from tests.alerts import made as alerts_made
+from tests.alerts.made import break_channel, make_channel, make_firing, make_rule
 from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_admin, make_token, make_user, record
 from tests.llmtraces import tracing
@@ -238,6 +240,7 @@ def build() -> World:
     add_people(world)
     add_projects(world)
     add_work(world)
+    add_alerts(world)
     add_tokens(world)
     add_traces_of_life(world)
     return world
@@ -326,6 +329,18 @@ def add_work(world: World) -> None:
     world.names |= {"slashed_issue": str(issues["with/slash"].pk), "note": str(note.pk)}
     judge(Project.objects.get(pk=world.names["shop_id"]))
     world.names |= {"transition": str(issue.transitions.get().pk), "merge": str(issue.merges.get().pk)}
+
+
+def add_alerts(world: World) -> None:
+    """A rule of the shop and one of all projects, each with a channel; the shop's has fired, and nobody was told."""
+    shop = Project.objects.get(pk=world.names["shop_id"])
+    rule, everyones = make_rule(shop, name=SECRET, description=SECRET), make_rule(None, name="For all")
+    channel, shared = make_channel(rule, alerts_made.WEBHOOK).channel, make_channel(everyones).channel
+    break_channel(channel, words=SECRET)
+    make_firing(everyones, shop, title=SECRET, message=SECRET)
+    firing = make_firing(rule, shop, state="failed", title=SECRET, message=SECRET)
+    world.names |= {"rule": str(rule.pk), "channel": str(channel.pk), "delivery": str(firing.deliveries.get().pk)}
+    world.names |= {"everyones_rule": str(everyones.pk), "everyones_channel": str(shared.pk)}
 
 
 def judge(shop: Project) -> None:

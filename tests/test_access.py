@@ -238,7 +238,79 @@ LLM_SETTINGS = [
 ]
 
 
+def alert_act(name: str, path: str, form: dict[str, Any] | None = None, *, changed: int = 302) -> list[Row]:
+    """A form of the shop's rule, for who manages the shop, and of the rule of all projects, for admins."""
+    shops, everyones = page(stranger=404, member=403, creator=changed), page(stranger=403, admin=changed)
+    return [
+        Row(f"alerts:{name}", f"POST /alerts/{{rule}}/{path}", shops, form=form or {}),
+        Row(f"alerts:{name}", f"POST /alerts/{of_all(path)}", everyones, form=form or {}),
+    ]
+
+
+def of_all(path: str) -> str:
+    """The same path of the rule of all projects."""
+    return f"{{everyones_rule}}/{path}".replace("{channel}", "{everyones_channel}")
+
+
+READ_ALERTS = scoped("alerts:read", outsider=200)
+READ_ALERT = scoped("alerts:read", outsider=404)
+WRITE_ALERT = scoped("alerts:write", outsider=404) | people(member=403, creator=200)
+A_RULE: dict[str, Any] = {"name": "New", "config": {"type": "llm_budget"}}
+A_CHANNEL = {"config": {"type": "email", "to": "a@b.c"}}
+RULE_FORM = {"kind": "new_issue", "name": "New", "cooldown_secs_unit": "60"}
+MAIL_FORM = {"channel_type": "email", "email-to": "a@b.c"}
+ALERTS = [
+    Row("alerts:list", "GET /alerts", page(stranger=200)),
+    Row("alerts:list", "GET /alerts?project=shop", page(stranger=404, member=200)),
+    Row("alerts:history", "GET /alerts/history", page(stranger=200)),
+    Row("alerts:history", "GET /alerts/history?project=shop", page(stranger=404, member=200)),
+    Row("alerts:rule", "GET /alerts/{rule}", page(stranger=404, member=200)),
+    Row("alerts:rule", "GET /alerts/{everyones_rule}", page(stranger=200)),
+    Row("alerts:new", "GET /alerts/new", page(stranger=200)),
+    Row(
+        "alerts:new",
+        "POST /alerts/new",
+        page(stranger=422, creator=302),
+        form={**RULE_FORM, "project": "shop"},
+    ),
+    Row("alerts:new", "POST /alerts/new", page(stranger=422, admin=302), form=RULE_FORM),
+    Row("alerts:edit", "GET /alerts/{rule}/edit", page(stranger=404, member=403, creator=200)),
+    Row("alerts:edit", "GET /alerts/{everyones_rule}/edit", page(stranger=403, admin=200)),
+    *alert_act("edit", "edit", RULE_FORM),
+    Row("alerts:preview", "POST /alerts/preview", page(stranger=200), form={**RULE_FORM, "project": "shop"}),
+    *alert_act("preview-of", "preview", RULE_FORM, changed=200),
+    *alert_act("switch", "switch", {"on": "0"}),
+    *alert_act("delete", "delete", {"name": "Not its name"}, changed=422),
+    *alert_act("test", "test", changed=200),
+    *alert_act("add-channel", "channels", MAIL_FORM),
+    *alert_act("remove-channel", "channels/{channel}/remove"),
+    Row(
+        "alerts:rotate-secret",
+        "POST /alerts/{rule}/channels/{channel}/secret",
+        page(stranger=404, member=403, creator=302),
+        form={},
+    ),
+    Row(
+        "alerts:resend",
+        "POST /alerts/deliveries/{delivery}/resend",
+        page(stranger=404, member=403, creator=302),
+        form={},
+    ),
+    Row("api-alerts", "GET /v1/alerts", READ_ALERTS),
+    Row("api-alerts", "GET /v1/alerts?project_id={shop_id}", READ_ALERTS),
+    Row("api-alerts", "POST /v1/alerts", {**WRITE_ALERT, "foreign": 200}, json={**A_RULE, "project_id": "{shop_id}"}),
+    Row("api-alert", "PUT /v1/alerts/{rule}", WRITE_ALERT, json={"name": "New"}),
+    Row("api-alert", "DELETE /v1/alerts/{rule}", WRITE_ALERT),
+    Row("api-alert-channels", "GET /v1/alerts/{rule}/channels", READ_ALERT),
+    Row("api-alert-channels", "GET /v1/alerts/{everyones_rule}/channels", READ_ALERTS),
+    Row("api-alert-channels", "POST /v1/alerts/{rule}/channels", WRITE_ALERT, json=A_CHANNEL),
+    Row("api-alert-channel", "DELETE /v1/alerts/{rule}/channels/{channel}", WRITE_ALERT),
+    Row("api-alert-test", "POST /v1/alerts/{rule}/test", WRITE_ALERT),
+]
+
+
 TABLE = [
+    *ALERTS,
     # --- Open to all
     Row("health", "GET /health", everyone(200)),
     Row("health-ready", "GET /health/ready", everyone(200)),

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.audit import COMMAND_LINE
 from accounts.models import Invite, Passkey, Role, Session, User
+from alerts.models import AlertRule
 from bloop_site.lib.clock import HOUR_MS, now_ms
 from errors.models import Issue
 from errors.queries.sourcemaps import parsed_maps
@@ -24,6 +25,7 @@ from projects.models import IngestKey, PurgeRun, Removal, RetentionPolicy
 from projects.scopes import SCOPES
 from projects.services.members import invite_to
 from projects.services.projects import NewProject
+from tests.alerts.made import break_channel, make_channel, make_firing, make_rule
 from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_project, make_token, make_user, record, verified_client
 from tests.llmtraces import tracing
@@ -33,15 +35,15 @@ from tests.llmtraces.made import make_traces, span_of, trace_of
 FEW, MANY = 3, 30
 
 PAGES = {  # the most queries each may take, session and frame included
-    "/errors?status=all": 22,
-    "/errors?status=all&project=shop": 23,
-    "/errors?status=all&release=1.4.0&environment=production&q=Cannot&sort=total_count": 23,
-    "/errors?status=all&source=api&sort=first_seen": 22,
-    "/errors?status=all&route=/users": 22,
-    "/errors?environment=production": 22,
-    "/errors?release=1.4.0&project=shop": 22,
-    "/errors?q=cannot": 23,
-    "/errors?q=1.4&source=api&route=/users&environment=production&project=shop": 24,
+    "/errors?status=all": 23,
+    "/errors?status=all&project=shop": 24,
+    "/errors?status=all&release=1.4.0&environment=production&q=Cannot&sort=total_count": 24,
+    "/errors?status=all&source=api&sort=first_seen": 23,
+    "/errors?status=all&route=/users": 23,
+    "/errors?environment=production": 23,
+    "/errors?release=1.4.0&project=shop": 23,
+    "/errors?q=cannot": 24,
+    "/errors?q=1.4&source=api&route=/users&environment=production&project=shop": 25,
     "/errors/stats": 9,
     "/errors/first?project=shop": 11,
     "/errors/shop/fp000": 20,
@@ -547,3 +549,46 @@ def test_llm_pages_ask_as_often_for_30_traces_as_for_3(path: str, admin_client: 
 
     assert len(more) == len(fewer), difference(fewer, more)
     assert len(more) <= LLM[path], difference(fewer, more)
+
+
+# --- Alerts -----------------------------------------------------------------------------------------------------------
+
+ALERTS = {  # as above: pages with session and frame, answers with the token
+    "/alerts": 15,
+    "/alerts?project=shop": 16,
+    "/alerts/history": 12,
+    "/alerts/history?project=shop&state=failed&hours=720": 13,
+    "/alerts/new?kind=threshold": 8,
+    "/errors": 22,
+    "/v1/alerts": 3,
+}
+
+
+def fill_alerts(shop: NewProject, count: int) -> None:
+    """`count` rules of the shop and of all projects, with broken channels and firings; one with `count` of them."""
+    for number in range(count):
+        for project in (shop.project, None):
+            rule = make_rule(project, name=f"rule {number}")
+            break_channel(make_channel(rule).channel)
+            make_firing(rule, shop.project, state="failed")
+        first = AlertRule.objects.order_by("pk")[0]
+        if number < 10:
+            make_channel(first)
+        make_firing(first, shop.project, state="sent")
+
+
+@pytest.mark.parametrize("path", [*ALERTS, "/alerts/RULE", "/alerts/RULE/edit", "/v1/alerts/RULE/channels"])
+def test_alerts_ask_as_often_for_30_rows_as_for_3(path: str, admin_client: Client, shop: NewProject):
+    client, most = admin_client, ALERTS.get(path, 14)
+    if path.startswith("/v1"):
+        client = Client(headers={"Authorization": f"Bearer {make_token(shop.project, scopes=SCOPES).secret}"})
+        client.get("/v1/trends")  # the token's use is noted once a minute
+    fill_alerts(shop, FEW)
+    path = path.replace("RULE", str(AlertRule.objects.order_by("pk")[0].pk))
+    fewer = queries_of(client, path)
+    fill_alerts(shop, MANY)
+
+    more = queries_of(client, path)
+
+    assert len(more) == len(fewer), difference(fewer, more)
+    assert len(more) <= most, difference(fewer, more)

@@ -11,6 +11,7 @@ from typing import Any
 from accounts.audit import COMMAND_LINE
 from accounts.models import Role, User
 from accounts.queries import oldest_admin
+from bloop_site.demo.alerts import make_alerts
 from bloop_site.demo.catalogue import ISSUES
 from bloop_site.demo.llm import Failed, play_traces
 from bloop_site.demo.llm_catalogue import UNREADABLE
@@ -76,7 +77,9 @@ def play(*, now: datetime) -> Played | None:
     traces = play_traces({slug: stage.project for slug, stage in stages.items()}, now_ms=now_ms, days=DAYS)
     events += tell_failures(stages[API], traces.failed, now_ms=now_ms, chance=chance)
     named = {(ISSUES[index].project, ISSUES[index].message): each for index, each in fingerprints.items()}
-    do_work({slug: stage.project for slug, stage in stages.items()}, named, users, now_ms)
+    projects = {slug: stage.project for slug, stage in stages.items()}
+    do_work(projects, named, users, now_ms)
+    make_alerts(projects, users, now_ms)
     return Played(projects=len(stages), issues=len(ISSUES), events=events, traces=traces.traces)
 
 

@@ -203,7 +203,7 @@ def remove_member(request: PageRequest, project: Project, user_id: UUID) -> Http
 def delete(request: PageRequest, project: Project) -> HttpResponse:
     """Take the project away from everybody and remove what it holds in the background."""
     form = forms.DeleteForm(request.POST, auto_id="delete_%s")
-    if form.is_valid() and not is_name(form.cleaned_data["name"], project):
+    if form.is_valid() and not is_typed(form.cleaned_data["name"], project.name):
         form.refuse("name", "That is not its name")
     if form.errors:
         return refused(request, project, delete_form=form)
@@ -216,6 +216,6 @@ def delete(request: PageRequest, project: Project) -> HttpResponse:
     return redirect("settings:projects")
 
 
-def is_name(typed: str, project: Project) -> bool:
-    """Whether the project's name was typed; alike letters may be put together in several ways (Unicode)."""
-    return normalize("NFC", typed.strip()) == normalize("NFC", project.name.strip())
+def is_typed(typed: str, name: str) -> bool:
+    """Whether the name was typed; alike letters may be put together in several ways (Unicode)."""
+    return normalize("NFC", typed.strip()) == normalize("NFC", name.strip())

@@ -1,0 +1,119 @@
+"""Channels of a rule (contract 6.2): what is echoed, what is told once, what is masked for whom."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import AuditEntry
+from alerts.models import Channel
+from projects.services.projects import NewProject
+from tests.alerts.made import MAIL, SLACK, WEBHOOK, make_channel, make_rule
+from tests.factories import make_token
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def api(shop: NewProject) -> Client:
+    token = make_token(shop.project, scopes=("alerts:read", "alerts:write"))
+    return Client(headers={"Authorization": f"Bearer {token.secret}"})
+
+
+def add(client: Client, rule_id: int, config: Any) -> Any:
+    return client.post(f"/v1/alerts/{rule_id}/channels", json.dumps({"config": config}), "application/json")
+
+
+@pytest.mark.parametrize(
+    ("given", "echoed"),
+    [
+        (SLACK, SLACK),
+        ({"type": "slack", "url": SLACK["webhook_url"]}, SLACK),
+        (WEBHOOK, WEBHOOK),
+        ({"type": "webhook", "webhook_url": WEBHOOK["url"]}, WEBHOOK),
+        ({**MAIL, "unknown": 1}, MAIL),
+    ],
+)
+def test_canonical_keys_are_echoed(api: Client, shop: NewProject, given: dict[str, Any], echoed: dict[str, str]):
+    rule = make_rule(shop.project)
+
+    answer = add(api, rule.pk, given)
+
+    assert answer.status_code == 200, answer.json()
+    assert answer.json()["config"] == echoed
+    assert (answer.json()["channel_type"], answer.json()["rule_id"]) == (given["type"], rule.pk)
+    assert [channel["config"] for channel in api.get(f"/v1/alerts/{rule.pk}/channels").json()] == [echoed]
+
+
+@pytest.mark.parametrize(
+    ("config", "status", "words"),
+    [
+        ({"type": "webhook", "url": "ftp://example.com"}, 400, "invalid channel URL: "),
+        ({"type": "slack", "webhook_url": "http://127.0.0.1/x"}, 400, "invalid channel URL: "),
+        ({"type": "slack"}, 400, ""),
+        ({"type": "pigeon"}, 400, "unknown channel type"),
+        ({}, 400, "config.type is required"),
+        (None, 422, "config is required"),
+        ([], 422, "config is required"),
+    ],
+)
+def test_a_channel_that_cannot_be_is_refused(api: Client, shop: NewProject, config: Any, status: int, words: str):
+    rule = make_rule(shop.project)
+
+    answer = add(api, rule.pk, config)
+
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(words)
+    assert not Channel.objects.exists()
+
+
+def test_the_secret_of_a_webhook_is_told_once_and_kept(api: Client, shop: NewProject):
+    rule = make_rule(shop.project)
+
+    told = add(api, rule.pk, WEBHOOK).json()
+
+    assert len(told["secret"]) == 64
+    assert Channel.objects.get().secret == told["secret"]
+    assert told["secret"] not in api.get(f"/v1/alerts/{rule.pk}/channels").content.decode()
+    assert told["secret"] not in str(list(AuditEntry.objects.values()))
+    assert "secret" not in add(api, rule.pk, SLACK).json()
+
+
+def test_addresses_that_let_anybody_post_are_masked_for_who_may_only_look(
+    api: Client, member_client: Client, admin_client: Client, shop: NewProject
+):
+    rule = make_rule(shop.project)
+    for raw in (SLACK, WEBHOOK, MAIL):
+        make_channel(rule, raw)
+    reader = Client(headers={"Authorization": f"Bearer {make_token(shop.project, scopes=('alerts:read',)).secret}"})
+    path = f"/v1/alerts/{rule.pk}/channels"
+
+    for client in (reader, member_client):
+        slack, webhook, mail = (channel["config"] for channel in client.get(path).json())
+        assert slack == {"type": "slack", "webhook_url": "••••••••"}
+        assert webhook == {"type": "webhook", "url": "••••••••"}
+        assert mail == MAIL
+    for client in (api, admin_client):
+        assert [channel["config"] for channel in client.get(path).json()] == [SLACK, WEBHOOK, MAIL]
+    assert "secretpart" not in str(list(AuditEntry.objects.values()))
+
+
+def test_a_channel_of_another_rule_is_not_found(api: Client, shop: NewProject):
+    rule, another = make_rule(shop.project), make_rule(shop.project)
+    channel = make_channel(another).channel
+
+    answer = api.delete(f"/v1/alerts/{rule.pk}/channels/{channel.pk}")
+
+    assert (answer.status_code, answer.json()) == (404, {"error": f"channel {channel.pk} not found"})
+    assert Channel.objects.filter(pk=channel.pk).exists()
+
+
+def test_a_rule_has_so_many_channels_and_no_more(api: Client, shop: NewProject):
+    rule = make_rule(shop.project)
+    for _ in range(20):
+        make_channel(rule)
+
+    answer = add(api, rule.pk, MAIL)
+
+    assert (answer.status_code, answer.json()) == (400, {"error": "a rule has at most 20 channels"})
