@@ -83,7 +83,7 @@ class TracesRemover:
         """All rows, counted in indexes."""
         of_traces: list[Condition] = [
             (SpanText, {"span__trace__project_id": project_id}),
-            (Retrieval, {"project_id": project_id}),
+            (Retrieval, {"span__trace__project_id": project_id}),
             (Span, {"trace__project_id": project_id}),
             (TraceText, {"trace__project_id": project_id}),
             (TraceWords, {"trace__project_id": project_id}),

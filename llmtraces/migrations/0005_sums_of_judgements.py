@@ -136,6 +136,15 @@ class Migration(migrations.Migration):
             model_name="score",
             index=models.Index(fields=["project", "name", "value", "created_ms"], name="score_by_value"),
         ),
+        migrations.RemoveIndex(model_name="retrieval", name="retrieval_by_start"),
+        migrations.AddIndex(
+            model_name="retrieval",
+            index=models.Index(
+                fields=["project", "top_relevance_micros", "started_ms"],
+                name="retrieval_by_relevance",
+                condition=Q(top_relevance_micros__isnull=False),
+            ),
+        ),
         migrations.RunPython(sum_scores, migrations.RunPython.noop),
         migrations.RunPython(sum_feedback, migrations.RunPython.noop),
     ]
