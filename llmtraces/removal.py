@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from llmtraces.models import (
     Durations,
     Feedback,
+    FeedbackHour,
     LlmSettings,
     PriceOverride,
     PromptHour,
@@ -14,6 +15,7 @@ from llmtraces.models import (
     RetrievalHour,
     SavedView,
     Score,
+    ScoreSums,
     Session,
     SessionHour,
     Span,
@@ -34,6 +36,8 @@ OF_PROJECT = (
     ToolHour,
     RetrievalHour,
     Durations,
+    ScoreSums,
+    FeedbackHour,
     Session,
     PriceOverride,
     LlmSettings,
@@ -56,6 +60,8 @@ Table: TypeAlias = type[
     | ToolHour
     | RetrievalHour
     | Durations
+    | ScoreSums
+    | FeedbackHour
     | Session
     | PriceOverride
     | LlmSettings
@@ -77,7 +83,7 @@ class TracesRemover:
         """All rows, counted in indexes."""
         of_traces: list[Condition] = [
             (SpanText, {"span__trace__project_id": project_id}),
-            (Retrieval, {"project_id": project_id}),
+            (Retrieval, {"span__trace__project_id": project_id}),
             (Span, {"trace__project_id": project_id}),
             (TraceText, {"trace__project_id": project_id}),
             (TraceWords, {"trace__project_id": project_id}),

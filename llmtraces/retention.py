@@ -10,10 +10,12 @@ from bloop_site.lib.clock import day_of
 from llmtraces.models import (
     Durations,
     Feedback,
+    FeedbackHour,
     PromptHour,
     Retrieval,
     RetrievalHour,
     Score,
+    ScoreSums,
     Session,
     SessionHour,
     Span,
@@ -25,11 +27,13 @@ from llmtraces.models import (
     TraceWords,
     UsageHour,
 )
+from llmtraces.services.judgements import remove_feedback, remove_judgements_of, remove_scores
 from llmtraces.services.sessions import SessionKey, write_sessions
 from projects import retention
 from projects.retention import Batch, Cutoffs
 
 OF_TRACES = (SpanText, Retrieval, Span, TraceText, TraceWords, Score, Feedback, Trace)
+OF_JUDGEMENTS = (ScoreSums, FeedbackHour)  # a row of theirs goes with the last judgement it counts
 COUNTED = (Span, Trace)
 ROLLUPS = (UsageHour, TraceHour, PromptHour, SessionHour, ToolHour, RetrievalHour, Durations)
 Table: TypeAlias = type[SpanText | Retrieval | Span | TraceText | TraceWords | Score | Feedback | Trace]
@@ -37,9 +41,9 @@ Hours: TypeAlias = type[UsageHour | TraceHour | PromptHour | SessionHour | ToolH
 
 
 class OldTraces:
-    """Traces that began before the cutoff, with their spans, texts and judgements."""
+    """Traces that began before the cutoff, with their spans, texts and judgements, and these with their sums."""
 
-    tables: Sequence[str] = tuple(f"llmtraces.{model.__name__}" for model in OF_TRACES)
+    tables: Sequence[str] = tuple(f"llmtraces.{model.__name__}" for model in (*OF_TRACES, *OF_JUDGEMENTS))
     words = "traces"
 
     def count(self, cutoffs: Cutoffs) -> int:
@@ -72,10 +76,25 @@ class OldTraces:
     def remove(self, rows: tuple[Table, list[int]]) -> int:
         """What hangs on spans and traces goes with them; it is not counted. Sessions then begin later, or are gone."""
         model, ids = rows
-        touched = sessions_of(ids) if model is Trace else {}
-        removed = int(model.objects.filter(pk__in=ids).delete()[0])
-        write_sessions(touched)
-        return removed if model in COUNTED else 0
+        if model is Trace:
+            return remove_traces(ids)
+        if model is Score:
+            remove_scores(ids)
+        elif model is Feedback:
+            remove_feedback(ids)
+        else:
+            removed = int(model.objects.filter(pk__in=ids).delete()[0])
+            return removed if model in COUNTED else 0
+        return 0
+
+
+def remove_traces(ids: list[int]) -> int:
+    """Delete these traces, with what came to them since they were found."""
+    touched = sessions_of(ids)
+    remove_judgements_of(ids)
+    removed = int(Trace.objects.filter(pk__in=ids).delete()[0])
+    write_sessions(touched)
+    return removed
 
 
 def sessions_of(trace_ids: list[int]) -> dict[SessionKey, bool]:

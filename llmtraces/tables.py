@@ -70,3 +70,5 @@ TABLES = {
         ),
     ),
 }
+# Sums over feedback, not over traces: `llmtraces.services.judgement_sums` writes it.
+FEEDBACK = RollupTable("FeedbackHour", ("hour_ms", "project_id"), ("positive", "negative"))

@@ -191,7 +191,7 @@ class ScoreSummaryView(LlmView):
         window, name = self.window(request, query), query["name"]
         cards = judgements.score_cards(window)
         card = judgements.card_of(window, name, cards)
-        places = judgements.score_percentiles(window, card)
+        places = judgements.score_percentiles(window, name)
         return Response(
             {
                 "name": name,

@@ -27,9 +27,8 @@ def feedback(request: PageRequest) -> HttpResponseBase:
         return feedback_csv(shell, value)
     steps = thumbs_over_time(shell.window)
     total = thumbs_together(steps)
-    listed = {1: total.positive, -1: total.negative}.get(value or 0, total.total)
-    page = page_of(wanted=request.GET.get("page"), size=PAGE_SIZE, total=listed)
-    rows = feedback_list(shell.window, value=value, offset=page.offset, limit=PAGE_SIZE)
+    page = page_of(wanted=request.GET.get("page"), size=PAGE_SIZE, total=total.of(value))
+    rows = feedback_list(shell.window, steps, value=value, offset=page.offset, limit=PAGE_SIZE)
     context = {
         "total": total,
         "steps": steps,
@@ -48,7 +47,8 @@ def feedback(request: PageRequest) -> HttpResponseBase:
 
 def feedback_csv(shell: Shell, value: int | None) -> HttpResponse:
     """The newest feedback as a download."""
-    rows = feedback_list(shell.window, value=value, offset=0, limit=MAX_CSV_ROWS)
+    steps = thumbs_over_time(shell.window)
+    rows = feedback_list(shell.window, steps, value=value, offset=0, limit=MAX_CSV_ROWS)
     lines = (
         (each.trace_id, each.trace_name, each.project_slug, each.user_id, each.value, each.comment, each.created_ms)
         for each in rows

@@ -3,8 +3,10 @@
 from llmtraces.models.judgements import Feedback, Score
 from llmtraces.models.rollups import (
     Durations,
+    FeedbackHour,
     PromptHour,
     RetrievalHour,
+    ScoreSums,
     SessionHour,
     ToolHour,
     TraceHour,
@@ -17,6 +19,7 @@ from llmtraces.models.traces import Retrieval, Session, Span, SpanText, Trace, T
 __all__ = [
     "Durations",
     "Feedback",
+    "FeedbackHour",
     "LlmSettings",
     "Policy",
     "PriceOverride",
@@ -26,6 +29,7 @@ __all__ = [
     "RetrievalHour",
     "SavedView",
     "Score",
+    "ScoreSums",
     "Session",
     "SessionHour",
     "Span",

@@ -23,8 +23,11 @@ class Score(models.Model):
             models.CheckConstraint(name="score_in_range", condition=Q(value__gte=0, value__lte=1)),
             models.CheckConstraint(name="score_source_known", condition=Q(source__in=["api", "user", "auto"])),
         )
-        # With the value in it, a window's summary is read from the index alone.
-        indexes = (models.Index(fields=["project", "name", "created_ms", "value"], name="score_by_name"),)
+        indexes = (
+            # The newest of a name; with the value in it, the worst of few too.
+            models.Index(fields=["project", "name", "created_ms", "value"], name="score_by_name"),
+            models.Index(fields=["project", "name", "value", "created_ms"], name="score_by_value"),  # the worst of many
+        )
 
     def __str__(self) -> str:
         return f"{self.name} {self.value}"
@@ -45,7 +48,7 @@ class Feedback(models.Model):
             models.UniqueConstraint(name="feedback_once", fields=["trace", "user_id"]),
             models.CheckConstraint(name="feedback_up_or_down", condition=Q(value__in=[1, -1])),
         )
-        indexes = (models.Index(fields=["project", "created_ms", "value"], name="feedback_by_time"),)
+        indexes = (models.Index(fields=["project", "value", "created_ms"], name="feedback_by_value"),)
 
     def __str__(self) -> str:
         return f"{self.value:+d} by {self.user_id}"

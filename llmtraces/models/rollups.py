@@ -1,9 +1,11 @@
 """Rollups: what every tab reads. Each is the sum over traces of `llmtraces.contributions`, kept in one transaction.
 
 A row may fall to zero when its trace is posted again with other values; then it says nothing, and lists leave it out.
+The two about judgements are sums over these instead, and a row of theirs goes with the last that it counts.
 """
 
 from django.db import models
+from django.db.models import Q
 
 
 class Hourly(models.Model):
@@ -157,3 +159,40 @@ class Durations(Hourly):
             models.UniqueConstraint(name="durations_once", fields=["kind", "is_day", "hour_ms", "project", "of", "by"]),
         )
         indexes = (models.Index(fields=["hour_ms"], name="durations_by_age"),)
+
+
+class ScoreSums(Hourly):
+    """Scores of a name that were made in an hour, or in the UTC day that begins with it.
+
+    fifth1 to fifth5: how many lie in each fifth from 0 to 1. counts: how many lie at each place (llmtraces.places,
+    packed), for what no sum tells. total_nanos: values in billionths, whole so that what is taken back leaves nothing.
+    """
+
+    is_day = models.BooleanField()
+    name = models.TextField()
+    fifth1 = models.BigIntegerField()
+    fifth2 = models.BigIntegerField()
+    fifth3 = models.BigIntegerField()
+    fifth4 = models.BigIntegerField()
+    fifth5 = models.BigIntegerField()
+    total_nanos = models.BigIntegerField()
+    lowest = models.FloatField()
+    highest = models.FloatField()
+    counts = models.BinaryField()
+
+    class Meta(Hourly.Meta):
+        constraints = (
+            # As of `Durations`: a window is one range of the index, of one project or of all.
+            models.UniqueConstraint(name="score_sums_once", fields=["is_day", "hour_ms", "project", "name"]),
+            models.CheckConstraint(name="score_sums_in_order", condition=Q(lowest__lte=models.F("highest"))),
+        )
+
+
+class FeedbackHour(Hourly):
+    """Thumbs, up and down."""
+
+    positive = models.BigIntegerField()
+    negative = models.BigIntegerField()
+
+    class Meta(Hourly.Meta):
+        constraints = (models.UniqueConstraint(name="feedback_hour_once", fields=["hour_ms", "project"]),)

@@ -167,7 +167,14 @@ class Retrieval(models.Model):
     top_k = models.BigIntegerField(null=True)
 
     class Meta:
-        indexes = (models.Index(fields=["project", "started_ms", "top_relevance_micros"], name="retrieval_by_start"),)
+        indexes = (
+            # The least and the greatest of a project: the first from either end that lies within the window.
+            models.Index(
+                fields=["project", "top_relevance_micros", "started_ms"],
+                name="retrieval_by_relevance",
+                condition=Q(top_relevance_micros__isnull=False),
+            ),
+        )
 
     def __str__(self) -> str:
         return f"retrieval {self.span_id} from {self.source}"

@@ -1,14 +1,14 @@
 """How often which duration was counted in a window: what every percentile is made of (design.md 5)."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from django.db.models import Q
 
 from bloop_site.lib.clock import DAY_MS, day_of
 from llmtraces.models import Durations
-from llmtraces.packing import unpacked
+from llmtraces.packing import Sum
 from llmtraces.queries.window import Window
 
 Key = TypeVar("Key")
@@ -16,12 +16,12 @@ HOURS_READ = 48  # of longer windows, whole days are read as days
 
 
 class Counted(NamedTuple):
-    """The counts of an hour or a day, by bucket."""
+    """The counts of an hour or a day, packed."""
 
     start_ms: int
     of: str
     by: str
-    counts: dict[int, int]
+    counts: bytes
 
 
 def durations(
@@ -37,8 +37,7 @@ def durations(
     else:
         named = {"of": window.model, "by": window.provider}
         rows = rows.filter(**{name: value for name, value in named.items() if value})
-    for start_ms, name, by, stored in rows.values_list("hour_ms", "of", "by", "counts"):
-        yield Counted(start_ms, name, by, unpacked(stored))
+    yield from map(Counted._make, rows.values_list("hour_ms", "of", "by", "counts"))
 
 
 def has_days(window: Window, step_ms: int) -> bool:
@@ -52,21 +51,29 @@ def is_read_once(window: Window, step_ms: int) -> bool:
 
 
 def parts_of(window: Window, step_ms: int) -> Q:
-    """The window as hours; if it is long and days are short enough, as its whole days and the hours at its ends."""
+    """The window as hours; if it is long and days are short enough, as its whole days and the hours at its ends.
+
+    Each part is a range of an index that has `is_day` before `hour_ms`; a bare boolean would find none on SQLite.
+    """
     first, end = window.since_ms, window.until_ms
-    hours = Q(is_day=False)
     if not has_days(window, step_ms):
-        return hours & Q(hour_ms__gte=first, hour_ms__lt=end)
+        return part(is_day=False, since_ms=first, until_ms=end)
     begin_days, end_days = day_of(first + DAY_MS - 1), day_of(end)
-    ends = Q(hour_ms__gte=first, hour_ms__lt=begin_days) | Q(hour_ms__gte=end_days, hour_ms__lt=end)
-    return Q(is_day=True, hour_ms__gte=begin_days, hour_ms__lt=end_days) | hours & ends
+    return (
+        part(is_day=True, since_ms=begin_days, until_ms=end_days)
+        | part(is_day=False, since_ms=first, until_ms=begin_days)
+        | part(is_day=False, since_ms=end_days, until_ms=end)
+    )
 
 
-def summed(counted: Iterable[tuple[Key, Mapping[int, int]]]) -> defaultdict[Key, Counter[int]]:
-    """Counts of buckets, summed by what they are of."""
-    sums: defaultdict[Key, Counter[int]] = defaultdict(Counter)
+def part(*, is_day: bool, since_ms: int, until_ms: int) -> Q:
+    """The rows that begin between two times, the second excluded."""
+    return Q(is_day__in=(is_day,), hour_ms__gte=since_ms, hour_ms__lt=until_ms)
+
+
+def summed(counted: Iterable[tuple[Key, bytes]]) -> defaultdict[Key, Counter[int]]:
+    """Packed counts, summed by what they are of."""
+    sums: defaultdict[Key, Sum] = defaultdict(Sum)
     for key, counts in counted:
-        total = sums[key]
-        for bucket, count in counts.items():
-            total[bucket] += count
-    return sums
+        sums[key].add(counts)
+    return defaultdict(Counter, {key: total.counts() for key, total in sums.items()})

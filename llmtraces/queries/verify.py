@@ -1,24 +1,27 @@
 """Recomputes every rollup from the rows, and names what differs (`manage.py verify_rollups`)."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from itertools import islice
 from typing import TypeAlias
 
 from django.apps import apps
 
-from bloop_site.lib.clock import day_of
+from bloop_site.lib.clock import day_of, hour_of
 from llmtraces.contributions import Key, Rollup, Rollups, SpanFacts
-from llmtraces.models import Durations, Session, Trace
+from llmtraces.models import Durations, Feedback, FeedbackHour, Score, ScoreSums, Session, Trace
 from llmtraces.packing import unpacked
+from llmtraces.places import fifths_of, nanos_of, place_of
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
 from llmtraces.tables import TABLES
 
 CHUNK = 500
+Sums: TypeAlias = tuple[object, ...]  # the amounts of a row, in the order of its table's columns
 Owned: TypeAlias = tuple[int, int, str | None]  # first_ms, last_ms, user_id
 
 
 def differences() -> list[str]:
-    """One line for each rollup row and session that is not what its traces say; empty when all are right.
+    """One line for each rollup row and session that is not what its rows say; empty when all are right.
 
     Reads everything: for checks, not for pages. Traces that come in meanwhile would look like differences, so run it
     within one transaction (PostgreSQL: repeatable read) or on a quiet database.
@@ -32,7 +35,8 @@ def differences() -> list[str]:
             have, want = rows.get(key), wanted.get(key)
             if have != want:
                 found += [f"{table.model} {key}: stored {have}, its traces add up to {want}"]
-    return found + duration_differences(expected.durations) + session_differences()
+    found += duration_differences(expected.durations) + session_differences()
+    return found + judgement_differences()
 
 
 def duration_differences(expected: Rollup) -> list[str]:
@@ -50,6 +54,60 @@ def duration_differences(expected: Rollup) -> list[str]:
         for key in sorted({*stored, *wanted}, key=str)
         if stored.get(key) != wanted.get(key)
     ]
+
+
+def judgement_differences() -> list[str]:
+    """One line for each sum of scores or feedback that is not what these add up to."""
+    found = []
+    for model, expected, stored in (
+        ("ScoreSums", expected_score_sums(), stored_score_sums()),
+        ("FeedbackHour", expected_thumbs(), stored_thumbs()),
+    ):
+        found += [
+            f"{model} {key}: stored {stored.get(key)}, its judgements add up to {expected.get(key)}"
+            for key in sorted({*expected, *stored})
+            if stored.get(key) != expected.get(key)
+        ]
+    return found
+
+
+def expected_score_sums() -> dict[Key, Sums]:
+    """What the scores of each hour and day add up to."""
+    values: defaultdict[Key, list[float]] = defaultdict(list)
+    rows = Score.objects.values_list("project_id", "created_ms", "name", "value")
+    for project_id, created_ms, name, value in rows.iterator(chunk_size=CHUNK):
+        values[project_id, False, hour_of(created_ms), name].append(value)
+        values[project_id, True, day_of(created_ms), name].append(value)
+    return {key: sums_of(own) for key, own in values.items()}
+
+
+def sums_of(values: Sequence[float]) -> Sums:
+    """What a row of these scores says."""
+    counts = Counter(map(place_of, values))
+    return (*fifths_of(counts), sum(map(nanos_of, values)), min(values), max(values), dict(counts))
+
+
+def stored_score_sums() -> dict[Key, Sums]:
+    """The rows of the table."""
+    rows = ScoreSums.objects.values_list(
+        *("project_id", "is_day", "hour_ms", "name"),
+        *("fifth1", "fifth2", "fifth3", "fifth4", "fifth5", "total_nanos", "lowest", "highest", "counts"),
+    )
+    return {tuple(row[:4]): (*row[4:-1], unpacked(row[-1])) for row in rows}
+
+
+def expected_thumbs() -> dict[Key, Sums]:
+    """How many thumbs of each hour are up and down."""
+    found: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0])
+    for project_id, created_ms, value in Feedback.objects.values_list("project_id", "created_ms", "value"):
+        found[project_id, hour_of(created_ms)][value != 1] += 1
+    return {key: tuple(counts) for key, counts in found.items()}
+
+
+def stored_thumbs() -> dict[Key, Sums]:
+    """The rows of the table."""
+    rows = FeedbackHour.objects.values_list("project_id", "hour_ms", "positive", "negative")
+    return {(project_id, hour_ms): tuple(counts) for project_id, hour_ms, *counts in rows}
 
 
 def session_differences() -> list[str]:

@@ -171,7 +171,7 @@ def test_a_card_counts_a_name_in_fifths_with_lower_bounds_within(shop: NewProjec
         ScoreCard("accuracy", 8, 0.4975, 0.0, 1.0, (2, 1, 1, 2, 2)),
         ScoreCard("tone", 1, 0.5, 0.5, 0.5, (0, 0, 1, 0, 0)),
     ]
-    assert score_percentiles(window(shop), cards[0]) == {10: 0.19, 50: 0.6, 90: 0.8}
+    assert score_percentiles(window(shop), "accuracy") == {10: 0.19, 50: 0.6, 90: 0.8}
 
 
 def test_what_was_judged_outside_the_window_or_elsewhere_is_not_in_it(shop: NewProject, other: NewProject):
@@ -183,7 +183,7 @@ def test_what_was_judged_outside_the_window_or_elsewhere_is_not_in_it(shop: NewP
     thumb(other.project, "t1", -1)
 
     assert score_cards(window(shop)) == []
-    assert score_percentiles(window(shop), ScoreCard("accuracy")) == {10: 0.0, 50: 0.0, 90: 0.0}
+    assert score_percentiles(window(shop), "accuracy") == {10: 0.0, 50: 0.0, 90: 0.0}
     assert thumbs(window(shop)) == Thumbs()
     assert [card.average for card in score_cards(window(shop, hours=720))] == [0.1]
     everywhere = Window(Reach(None), 24, T)
@@ -218,9 +218,10 @@ def test_a_scores_traces_come_worst_or_newest_first_page_by_page_with_the_same_q
     ) as queries:
         worst = scored_traces(window(shop), "accuracy", worst=True, offset=1, limit=3)
     newest = scored_traces(window(shop), "accuracy", worst=False, offset=0, limit=2)
-    negative = feedback_list(window(shop), value=-1, offset=0, limit=2)
+    steps = thumbs_over_time(window(shop))
+    negative = feedback_list(window(shop), steps, value=-1, offset=0, limit=2)
 
-    assert len(queries) == 2
+    assert len(queries) == 3
     assert [each.value for each in worst] == [0.2, 0.3, 0.5]
     assert [(each.trace_id, each.trace_name, each.project_slug) for each in newest] == [
         ("t0", "name 0", "shop"),
