@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from tests.bench import (
+    alert_rows,
     ingest_rows,
     issue_rows,
     list_rows,
@@ -33,6 +34,8 @@ ROWS = {
     "llm-pages": llm_rows.llm_pages,
     "llm-search": llm_rows.llm_search,
     "llm-trace": llm_rows.llm_trace,
+    "alert-round": alert_rows.rounds,
+    "alert-new": alert_rows.first_message,
     "idle": page_rows.idle,
 }
 
