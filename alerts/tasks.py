@@ -13,6 +13,7 @@ from bloop_site.lib.log import logger
 __all__ = ["deliver", "evaluate", "queue_delivery", "queue_evaluation"]
 log = logger("alerts")
 _evaluating = threading.Lock()
+_again = threading.Event()
 
 
 @shared_task(queue="bloop", name="alerts.tasks.evaluate", ignore_result=True)
@@ -26,10 +27,12 @@ def evaluate(*, only_busy: bool = False, from_job: int = 0, **_later: Any) -> No
 
 
 def work_off_evaluation(*, only_busy: bool, from_job: int = 0) -> None:
-    """What the task does. One at a time in this process: a nudge that finds it at work leaves it to the next one."""
+    """What the task does. One at a time in this process: a nudge that finds it at work has it sent for once more."""
     if not _evaluating.acquire(blocking=not only_busy):
+        _again.set()
         return
     try:
+        _again.clear()
         done = evaluate_some(now_ms=now_ms(), only_busy=only_busy, from_job=from_job)
     finally:
         _evaluating.release()
@@ -37,6 +40,8 @@ def work_off_evaluation(*, only_busy: bool, from_job: int = 0) -> None:
         queue_delivery()
     if done.next_job is not None:
         queue_evaluation(only_busy=only_busy, from_job=done.next_job)
+    if _again.is_set():
+        queue_evaluation(only_busy=True)
 
 
 def queue_evaluation(*, only_busy: bool = False, from_job: int = 0) -> None:

@@ -31,14 +31,15 @@ from alerts.services.cooldown import cooling
 from alerts.services.fire import Candidate, Named, Projects, fire
 from alerts.services.happenings import judge_happenings
 from alerts.services.judging import Judging
-from bloop_site.lib.clock import HOUR_MS, MINUTE_MS, hour_of, minute_of
+from bloop_site.lib.clock import MINUTE_MS, hour_of, minute_of
 from bloop_site.lib.log import logger
 from errors.queries.alerting import active_projects
 from projects.access import live_projects
 
 log = logger("alerts.evaluate")
 SECONDS = 4.0  # a worker that is told to stop waits for its tasks
-SETTLED_MS = MINUTE_MS  # after its end, when an hour's events are all folded
+# After an hour's end: when its events are all folded, and until when it is looked at. It says nothing new later.
+SETTLED_MS, OLD_MS = MINUTE_MS, 6 * MINUTE_MS
 Job = Callable[[], Iterator[Candidate]]
 Kind = TypeVar("Kind")
 Group = TypeVar("Group")
@@ -160,8 +161,8 @@ def error_jobs(judging: Judging, rules: Sequence[Rule], among: set[str] | None) 
 
 
 def season_jobs(judging: Judging, rules: Sequence[Rule]) -> list[Job]:
-    """Rules that look at the last whole hour, in the first minutes that it is known in: it says nothing new later."""
-    if not SETTLED_MS <= judging.now_ms - hour_of(judging.now_ms) < HOUR_MS // 4:
+    """Rules that look at the last whole hour, in the minutes after it."""
+    if not SETTLED_MS <= judging.now_ms - hour_of(judging.now_ms) < OLD_MS:
         return []
     seasonal = [(rule, config) for rule, config in of_kind(rules, Spike) if config.method == "seasonal"]
     by_filters: defaultdict[Any, list[tuple[Rule, Spike]]] = defaultdict(list)

@@ -21,6 +21,7 @@ MAX_READ = (
     50_000  # events looked at for one verdict; beyond that a part of a minute or an hour is reckoned by its length
 )
 MAX_ISSUES = 200  # of a route: those seen last
+MAX_BUSY = 300  # issues whose history is read
 
 
 class Sums(NamedTuple):
@@ -218,9 +219,10 @@ class BusyIssue:
 def busiest(
     project_ids: Collection[str] | None, *, hour_ms: int, history: int, narrowed: Narrowed, least: int, limit: int
 ) -> list[BusyIssue]:
-    """The issues that happened most often in an hour, `limit` of each project and at least so often. Two queries.
+    """The issues that happened most often in an hour, `limit` of each project and at least so often. A few queries.
 
-    history: how many hours before that one. What an issue shows counts as its own; ignored and muted ones are left out.
+    Of many projects together at most MAX_BUSY, the busiest. history: how many hours before that one. What an issue
+    shows counts as its own; ignored and muted ones are left out.
     """
     rows = HourlyCount.objects.filter(hour_ms=hour_ms, **narrowed.columns).exclude(issue__status__in=QUIET)
     if project_ids is not None:
@@ -230,9 +232,9 @@ def busiest(
     for project_id, issue_id, head_id, total in summed.order_by():
         of_heads[project_id, head_id or issue_id] += total
     left: defaultdict[str, int] = defaultdict(lambda: limit)
-    chosen = []
+    chosen: list[int] = []
     for (project_id, head_id), total in sorted(of_heads.items(), key=lambda item: (-item[1], item[0])):
-        if total >= least and left[project_id]:
+        if total >= least and left[project_id] and len(chosen) < MAX_BUSY:
             left[project_id] -= 1
             chosen.append(head_id)
     hours = hours_of(chosen, since_ms=hour_ms - history * HOUR_MS, hours=history + 1, narrowed=narrowed)

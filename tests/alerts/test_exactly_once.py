@@ -263,13 +263,20 @@ def test_the_task_sends_for_deliveries_and_for_what_is_left(shop: NewProject, mo
     assert sent == ["deliver", {"only_busy": False, "from_job": 3}]
 
 
-def test_a_nudge_that_finds_an_evaluation_at_work_leaves_it_alone(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tasks, "evaluate_some", lambda **_: pytest.fail("it is at work"))
-    tasks._evaluating.acquire()
-    try:
+def test_a_nudge_that_finds_an_evaluation_at_work_has_it_sent_for_again(monkeypatch: pytest.MonkeyPatch):
+    sent: list[Any] = []
+    monkeypatch.setattr(tasks, "queue_evaluation", lambda **options: sent.append(options))
+
+    def meanwhile(**_: Any) -> service.Evaluated:
+        monkeypatch.setattr(tasks, "evaluate_some", lambda **_: pytest.fail("one is at work"))
         tasks.work_off_evaluation(only_busy=True)
-    finally:
-        tasks._evaluating.release()
+        tasks.work_off_evaluation(only_busy=True)
+        return service.Evaluated()
+
+    monkeypatch.setattr(tasks, "evaluate_some", meanwhile)
+    tasks.work_off_evaluation(only_busy=False)
+
+    assert sent == [{"only_busy": True}]
 
 
 def test_nudges_are_sent_at_once_for_occasions_and_now_and_then_for_events(monkeypatch: pytest.MonkeyPatch):

@@ -36,8 +36,8 @@ ROWS = {
     "llm-pages": llm_rows.llm_pages,
     "llm-search": llm_rows.llm_search,
     "llm-trace": llm_rows.llm_trace,
-    "alert-rounds": alert_rows.alert_rounds,
-    "alert-message": alert_rows.alert_message,
+    "alert-round": alert_rows.rounds,
+    "alert-new": alert_rows.first_message,
     "idle": page_rows.idle,
 }
 

@@ -79,11 +79,15 @@ def batch_body(rng: random.Random, number: int, *, size: int) -> bytes:
     return json.dumps({"events": batch}).encode()
 
 
+def sign(body: bytes, *, key: str) -> str:
+    """The X-Signature of a body (contract 1.1)."""
+    return hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+
+
 def signed_request(path: str, body: bytes, *, key: str) -> bytes:
     """A whole HTTP request, ready to be sent."""
-    signature = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"X-Project-Key: {key}\r\nX-Signature: {signature}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"X-Project-Key: {key}\r\nX-Signature: {sign(body, key=key)}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -41,6 +41,7 @@ def environment(folder: Path) -> dict[str, str]:
         "BLOOP__RATE_LIMIT__BURST_SIZE": "1000000",
         "BLOOP__RETENTION__RAW_EVENTS_DAYS": "3650",
         "BLOOP__LLM_TRACING__DEFAULT_CONTENT_STORAGE": "full",
+        "BLOOP__ALERTING__ALLOW_PRIVATE_ADDRESSES": "true",  # alerts go to the bench itself
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
