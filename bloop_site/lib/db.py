@@ -52,7 +52,9 @@ def insert_rows(
         return returned
     width = len(rows[0])
     step = max(1, MAX_PARAMETERS // width)
-    one = each or f"({', '.join(['%s'] * width)})"
+    # Django turns every %s into the ? that SQLite takes, one by one: 2 ms for 500 spans. Its debug log needs them.
+    mark = "?" if connection.vendor == "sqlite" and not connection.queries_logged else "%s"
+    one = each or f"({', '.join([mark] * width)})"
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
         cursor.execute(
