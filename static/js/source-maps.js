@@ -57,16 +57,18 @@ async function upload(form) {
     show(done);
     try {
       const said = await send(form, file, await packed(file), (sent) => show(done + sent * file.size));
+      const isBad = said.querySelector(".outcome--bad") !== null;
       refused += said.querySelectorAll(".outcome--bad").length;
-      outcomes.append(said);
+      outcomes[isBad ? "prepend" : "append"](said); // what needs somebody is seen first
     } catch (error) {
       refused += 1;
-      outcomes.append(failed(part("failed"), file.name, error.message));
+      outcomes.prepend(failed(part("failed"), file.name, error.message));
     }
     done += file.size;
   }
   work.hidden = true;
   button.disabled = false;
+  if (document.activeElement === document.body) button.focus({ preventScroll: true }); // it was lost with the button
   form.querySelector("[type=file]").value = "";
   const kept = files.length - refused;
   document.querySelector("[data-announcer]").textContent = `${kept} of ${files.length} source maps kept`;
