@@ -57,7 +57,7 @@ def first_by_fingerprint(issue_ids: Sequence[int], *, limit: int) -> list[int]:
 
 
 def environment_hours(reach: Reach, window: Window, *, environment: str = "") -> list[tuple[str, int, int]]:
-    """Environment, hour (epoch ms) and events of the hours that have any, of all or of one; from the projects' rollup."""
+    """Environment, hour (epoch ms) and events of the hours that have any; from the rollup of projects."""
     rows = project_hours(reach, window)
     if environment:
         rows = rows.filter(environment=environment)
