@@ -56,31 +56,31 @@ def first_by_fingerprint(issue_ids: Sequence[int], *, limit: int) -> list[int]:
 # --- Environments ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class EnvironmentHour:
-    environment: str
-    hour_ms: int
-    count: int
-
-
-def environment_hours(reach: Reach, window: Window, *, environment: str = "") -> list[EnvironmentHour]:
-    """The hours of the window that have events, of each environment or of one; from the rollup of projects."""
-    rows = project_hours(reach).filter(hour_ms__gte=window.start_ms, hour_ms__lt=window.end_ms)
+def environment_hours(reach: Reach, window: Window, *, environment: str = "") -> list[tuple[str, int, int]]:
+    """Environment, hour (epoch ms) and events of the hours that have any; from the rollup of projects."""
+    rows = project_hours(reach, window)
     if environment:
         rows = rows.filter(environment=environment)
     summed = rows.order_by().values("environment", "hour_ms").annotate(total=Sum("count"))
-    return [EnvironmentHour(*row) for row in summed.values_list("environment", "hour_ms", "total")]
+    return list(summed.values_list("environment", "hour_ms", "total"))
+
+
+def environment_totals(reach: Reach, window: Window) -> dict[str, int]:
+    """The events of each environment in the window, the most first; from the rollup of projects."""
+    summed = project_hours(reach, window).order_by().values("environment").annotate(total=Sum("count"))
+    return dict(summed.order_by("-total", "environment").values_list("environment", "total"))
 
 
 def oldest_hour(reach: Reach, window: Window) -> int | None:
     """The first hour of the window that has events, epoch ms; what lies before says nothing of what is usual."""
-    rows = project_hours(reach).filter(hour_ms__gte=window.start_ms, hour_ms__lt=window.end_ms)
-    return rows.order_by("hour_ms").values_list("hour_ms", flat=True).first()
+    return project_hours(reach, window).order_by("hour_ms").values_list("hour_ms", flat=True).first()
 
 
-def project_hours(reach: Reach) -> QuerySet[ProjectHourlyCount]:
-    """The hours of the reachable projects."""
-    rows = ProjectHourlyCount.objects.filter(project__removing_at=None)
+def project_hours(reach: Reach, window: Window) -> QuerySet[ProjectHourlyCount]:
+    """The hours of the reachable projects in the window."""
+    rows = ProjectHourlyCount.objects.filter(
+        hour_ms__gte=window.start_ms, hour_ms__lt=window.end_ms, project__removing_at=None
+    )
     return rows if reach.project_ids is None else rows.filter(project__in=reach.project_ids)
 
 
