@@ -1,13 +1,13 @@
 """What every kind of channel is made of: its fields, how its config is read, how it sends, what is shown of it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from alerts.channels.texts import ending, without
-from alerts.messages import Facts
+from alerts.messages import Facts, link_of
 from bloop_site.lib.outbound import OutboundError, UrlRefused, post, target_of
 
 MAX_SECRET = 256
@@ -17,24 +17,8 @@ class ChannelInvalid(ValueError):
     """Says what is wrong with a channel, in words for whoever set it up (contract 6.1)."""
 
 
-class ChannelError(Exception):
+class ChannelError(OutboundError):
     """A message did not arrive. permanent: trying again is of no use. status, text, retry_after: of the answer."""
-
-    def __init__(
-        self,
-        words: str,
-        *,
-        permanent: bool,
-        status: int | None = None,
-        text: str = "",
-        retry_after: str | None = None,
-    ) -> None:
-        super().__init__(words)
-        self.words = words
-        self.permanent = permanent
-        self.status = status
-        self.text = text
-        self.retry_after = retry_after
 
     @property
     def whole(self) -> str:
@@ -63,9 +47,10 @@ class Field:
 
 
 class Kind(Protocol):
-    """A kind of channel: a module of this package."""
+    """A kind of channel: a module of this package, or what stands in it as KIND."""
 
-    FIELDS: Sequence[Field]
+    @property
+    def FIELDS(self) -> Sequence[Field]: ...  # noqa: N802  a constant of the module
 
     def parse(self, raw: Mapping[Any, Any], /) -> dict[str, Any]:
         """Its config without `type`, all keys there. Raises ChannelInvalid."""
@@ -153,3 +138,31 @@ def shown_url(url: str) -> str:
 
 def host_in(url: str) -> str:
     return urlsplit(url).hostname or ""
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A kind that is one secret address, which takes a service's own JSON.
+
+    None of these services knows a key against repeats: a message tried again may stand there twice.
+    """
+
+    field: Field
+    payload: Callable[[Facts, str], dict[str, Any]]  # of the facts and a link to them
+
+    @property
+    def FIELDS(self) -> Sequence[Field]:  # noqa: N802  as a module has it
+        return (self.field,)
+
+    def parse(self, raw: Mapping[Any, Any]) -> dict[str, Any]:
+        """`url` and `webhook_url` are taken for each other (contract 6.2)."""
+        return {self.field.name: url_in(raw, self.field.name, "url", "webhook_url")}
+
+    def send(self, facts: Facts, config: Mapping[str, Any], secret: str) -> Sent:
+        return post_json(config[self.field.name], self.payload(facts, link_of(facts)))
+
+    def shown(self, config: Mapping[str, Any]) -> str:
+        return shown_url(config[self.field.name])
+
+    def host_of(self, config: Mapping[str, Any]) -> str:
+        return host_in(config[self.field.name])

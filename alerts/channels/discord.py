@@ -1,39 +1,18 @@
 """Discord, by a channel's webhook (https://discord.com/developers/docs/resources/webhook#execute-webhook)."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from alerts.channels.base import Field, Sent, host_in, post_json, shown_url, url_in
+from alerts.channels.base import Field, Hook
 from alerts.channels.texts import fit, for_markdown, one_line
-from alerts.messages import Facts, details_of, heading, link_of
+from alerts.messages import Facts, details_of, heading
 from bloop_site.lib.clock import from_ms
 
-FIELDS = (
-    Field("url", "Webhook URL", "https://discord.com/api/webhooks/…", is_secret=True),
-)  # fmt: skip
 # Each part has its limit, and all of them together 6,000 characters.
 MAX_TITLE, MAX_TEXT, MAX_LABEL, MAX_VALUE, MAX_FIELDS = 256, 2_000, 60, 250, 10
 CORAL = 0xE0_5A_4E
 
 
-def parse(raw: Mapping[Any, Any]) -> dict[str, Any]:
-    return {"url": url_in(raw, "url", "webhook_url")}
-
-
-def send(facts: Facts, config: Mapping[str, Any], secret: str) -> Sent:
-    """Discord knows no key against repeats: a message tried again may stand there twice."""
-    return post_json(config["url"], payload(facts, link=link_of(facts)))
-
-
-def shown(config: Mapping[str, Any]) -> str:
-    return shown_url(config["url"])
-
-
-def host_of(config: Mapping[str, Any]) -> str:
-    return host_in(config["url"])
-
-
-def payload(facts: Facts, *, link: str) -> dict[str, Any]:
+def payload(facts: Facts, link: str) -> dict[str, Any]:
     """One embed, in which nothing rings, whatever the texts say."""
     fields = [
         {
@@ -52,3 +31,6 @@ def payload(facts: Facts, *, link: str) -> dict[str, Any]:
         "timestamp": from_ms(facts.fired_ms).isoformat(),
     }
     return {"username": "Bloop", "embeds": [embed], "allowed_mentions": {"parse": []}}
+
+
+KIND = Hook(Field("url", "Webhook URL", "https://discord.com/api/webhooks/…", is_secret=True), payload)

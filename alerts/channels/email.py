@@ -20,9 +20,7 @@ from alerts.messages import Facts, details_of, link_of
 from bloop_site.lib.clock import from_ms
 from bloop_site.lib.outbound import SECONDS, shown_text, trusted, within
 
-FIELDS = (
-    Field("to", "Address", "team@example.com"),
-)  # fmt: skip
+FIELDS = (Field("to", "Address", "team@example.com"),)
 MAX_ADDRESSES = 512
 MAX_SUBJECT = 200
 

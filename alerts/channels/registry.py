@@ -2,23 +2,33 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from alerts.channels import discord, email, ntfy, pagerduty, slack, teams, telegram, webhook
 from alerts.channels.base import ChannelInvalid, Field, Kind, Sent
 from alerts.messages import Facts
 
-MODULES: Mapping[str, Any] = {
-    "slack": slack,
+__all__ = [
+    "FIELDS",
+    "KINDS",
+    "ChannelInvalid",
+    "Field",
+    "host_of",
+    "new_secret",
+    "parse_channel",
+    "send",
+    "shown",
+]
+KINDS: Mapping[str, Kind] = {
+    "slack": slack.KIND,
     "webhook": webhook,
     "email": email,
-    "discord": discord,
-    "teams": teams,
+    "discord": discord.KIND,
+    "teams": teams.KIND,
     "telegram": telegram,
     "pagerduty": pagerduty,
     "ntfy": ntfy,
 }
-KINDS = cast("Mapping[str, Kind]", MODULES)
 FIELDS: Mapping[str, Sequence[Field]] = {name: kind.FIELDS for name, kind in KINDS.items()}
 SIGNED = ("webhook",)
 

@@ -1,37 +1,15 @@
 """Slack, by an incoming webhook (https://api.slack.com/messaging/webhooks); what takes the same, such as Mattermost."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from alerts.channels.base import Field, Sent, host_in, post_json, shown_url, url_in
+from alerts.channels.base import Field, Hook
 from alerts.channels.texts import fit, for_slack, one_line
-from alerts.messages import Facts, details_of, heading, link_of
+from alerts.messages import Facts, details_of, heading
 
-FIELDS = (
-    Field("webhook_url", "Webhook URL", "https://hooks.slack.com/services/…", is_secret=True),
-)  # fmt: skip
 MAX_TEXT, MAX_BLOCK, MAX_HEADER, MAX_FIELD, MAX_FIELDS = 3_500, 2_900, 150, 400, 10
 
 
-def parse(raw: Mapping[Any, Any]) -> dict[str, Any]:
-    """`url` is taken as well (contract 6.2)."""
-    return {"webhook_url": url_in(raw, "webhook_url", "url")}
-
-
-def send(facts: Facts, config: Mapping[str, Any], secret: str) -> Sent:
-    """Slack knows no key against repeats: a message tried again may stand there twice."""
-    return post_json(config["webhook_url"], payload(facts, link=link_of(facts)))
-
-
-def shown(config: Mapping[str, Any]) -> str:
-    return shown_url(config["webhook_url"])
-
-
-def host_of(config: Mapping[str, Any]) -> str:
-    return host_in(config["webhook_url"])
-
-
-def payload(facts: Facts, *, link: str) -> dict[str, Any]:
+def payload(facts: Facts, link: str) -> dict[str, Any]:
     """The documented text (contract 6.2), which notifications show, and blocks, in which clients' texts are plain."""
     title = one_line(heading(facts))
     text = f"*{fit(title, 300, for_slack)}*\n{fit(facts.message, MAX_TEXT, for_slack)}"
@@ -50,3 +28,6 @@ def payload(facts: Facts, *, link: str) -> dict[str, Any]:
 def plain(text: str, limit: int) -> dict[str, Any]:
     """A text in which Slack looks for no formatting, no mention and no emoji. It refuses an empty one."""
     return {"type": "plain_text", "text": fit(text, limit, for_slack) or "-", "emoji": False}
+
+
+KIND = Hook(Field("webhook_url", "Webhook URL", "https://hooks.slack.com/services/…", is_secret=True), payload)

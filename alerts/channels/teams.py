@@ -3,43 +3,16 @@
 https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from alerts.channels.base import Field, Sent, host_in, post_json, shown_url, url_in
+from alerts.channels.base import Field, Hook
 from alerts.channels.texts import fit, one_line
-from alerts.messages import Facts, details_of, heading, link_of
+from alerts.messages import Facts, details_of, heading
 
-FIELDS = (
-    Field(
-        "url",
-        "Workflow URL",
-        "https://….logic.azure.com/workflows/…",
-        is_secret=True,
-        help="In Teams: the channel's menu, Workflows, “Post to a channel when a webhook request is received”.",
-    ),
-)
 MAX_TITLE, MAX_TEXT, MAX_LABEL, MAX_VALUE, MAX_LINES = 250, 2_000, 60, 300, 10  # a card has at most 28 KB
 
 
-def parse(raw: Mapping[Any, Any]) -> dict[str, Any]:
-    return {"url": url_in(raw, "url", "webhook_url")}
-
-
-def send(facts: Facts, config: Mapping[str, Any], secret: str) -> Sent:
-    """A workflow knows no key against repeats: a message tried again may stand there twice."""
-    return post_json(config["url"], payload(facts, link=link_of(facts)))
-
-
-def shown(config: Mapping[str, Any]) -> str:
-    return shown_url(config["url"])
-
-
-def host_of(config: Mapping[str, Any]) -> str:
-    return host_in(config["url"])
-
-
-def payload(facts: Facts, *, link: str) -> dict[str, Any]:
+def payload(facts: Facts, link: str) -> dict[str, Any]:
     """All texts are runs, in which a card, unlike in its text blocks, looks for no Markdown."""
     lines = [
         runs(
@@ -70,3 +43,15 @@ def run(text: str, **look: Any) -> dict[str, Any]:
 
 def runs(*inlines: dict[str, Any], **look: Any) -> dict[str, Any]:
     return {"type": "RichTextBlock", "inlines": list(inlines), **look}
+
+
+KIND = Hook(
+    Field(
+        "url",
+        "Workflow URL",
+        "https://….logic.azure.com/workflows/…",
+        is_secret=True,
+        help="In Teams: the channel's menu, Workflows, “Post to a channel when a webhook request is received”.",
+    ),
+    payload,
+)

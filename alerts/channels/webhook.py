@@ -9,9 +9,7 @@ from alerts.channels.base import Field, Sent, encoded, host_in, post_body, shown
 from alerts.messages import Facts, link_of
 from bloop_site.lib.clock import SECOND_MS
 
-FIELDS = (
-    Field("url", "URL", "https://example.com/alerts", is_secret=True),
-)  # fmt: skip
+FIELDS = (Field("url", "URL", "https://example.com/alerts", is_secret=True),)
 SIGNATURE, DELIVERY = "X-Bloop-Signature", "X-Bloop-Delivery"
 
 

@@ -20,6 +20,7 @@ from bloop_site.lib.log import logger
 log = logger("alerts")
 CLAIM_MS = MINUTE_MS  # six times as long as an attempt may take; then whoever made it is dead
 CHANNEL_GONE = "its channel was removed"
+HOOK_GONE = "the server's own address for such alerts is set no more"
 DIED = "the worker died during the last attempt"
 
 
@@ -116,7 +117,8 @@ def claim(delivery_id: int, *, now_ms: int) -> Claimed | None:
         facts=facts,
     )
     if config is None or delivery.attempts > MAX_ATTEMPTS:
-        settle(claimed, ChannelError(DIED if config else CHANNEL_GONE, permanent=True), now_ms=now_ms)
+        why = DIED if config else HOOK_GONE if delivery.hook else CHANNEL_GONE
+        settle(claimed, ChannelError(why, permanent=True), now_ms=now_ms)
         return None
     return claimed
 
@@ -151,15 +153,13 @@ def settle(claimed: Claimed, outcome: Sent | ChannelError, *, now_ms: int) -> No
                 end_cooldown_of_the_untold(claimed.firing_id)
         if written and claimed.channel_id is not None:
             note_health(claimed.channel_id, failure=None if isinstance(outcome, Sent) else text, now_ms=now_ms)
-    if isinstance(outcome, ChannelError):
-        log.warning(
-            "alert_not_delivered",
-            delivery_id=claimed.delivery_id,
-            channel_type=claimed.channel_type,
-            attempt=claimed.attempt,
-            status=status,
-            reason=outcome.words,
-        )
+    about = log.bind(
+        delivery_id=claimed.delivery_id, channel_type=claimed.channel_type, attempt=claimed.attempt, status=status
+    )
+    if isinstance(outcome, Sent):
+        about.info("alert_delivered")
+    else:
+        about.warning("alert_not_delivered", reason=outcome.words)
 
 
 def finish(ours: QuerySet[Delivery], state: str, *, status: int | None, text: str, now_ms: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from django.db import OperationalError, connections
+from django.db import OperationalError, close_old_connections
 
 from alerts.channels import registry
 from alerts.channels.base import ChannelError, Sent
@@ -113,7 +113,7 @@ class Round:
             try:
                 claims.settle(outcome.claimed, outcome.result, now_ms=self.clock())
             except OperationalError:
-                connections["default"].close_if_unusable_or_obsolete()
+                close_old_connections()
                 time.sleep(pause)
             else:
                 return

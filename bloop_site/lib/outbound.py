@@ -27,6 +27,7 @@ SECONDS = 10.0  # for all of it: name, connection, TLS, question and answer (con
 MAX_READ_BYTES = 64 * 1024
 MAX_SHOWN = 500
 MAX_URL = 2048
+PORTS = {"http": 80, "https": 443}
 MAY_PASS = {408, 425, 429}  # and 5xx
 UNRESERVED = "/%:@!$&'()*+,;=-._~"
 Result = TypeVar("Result")
@@ -90,8 +91,10 @@ class Target:
         )
 
     @property
-    def origin(self) -> httpcore.Origin:
-        return self.url.origin
+    def authority(self) -> str:
+        """What the Host header says: the port only if it is not the usual one, brackets around an IPv6 address."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def target_of(url: str) -> Target:
@@ -115,7 +118,7 @@ def target_of(url: str) -> Target:
         raise UrlRefused("it leads into a private network")
     query = f"?{quote(parts.query, safe=UNRESERVED + '?')}" if parts.query else ""
     path = quote(parts.path or "/", safe=UNRESERVED) + query
-    return Target(parts.scheme, host, port or {"http": 80, "https": 443}[parts.scheme], path)
+    return Target(parts.scheme, host, port or PORTS[parts.scheme], path)
 
 
 def ascii_host(host: str) -> str:
@@ -285,11 +288,11 @@ def trusted() -> ssl.SSLContext:
 def post(url: str, body: bytes, *, headers: Mapping[str, str], seconds: float = SECONDS) -> Reply:
     """POST once, and tell of the answer. Raises OutboundError for all but a 2xx."""
     target, deadline = target_of(url), Deadline(seconds)
-    sent = {"User-Agent": "bloop", "Accept": "*/*", "Connection": "close", **headers}
+    sent = {"Host": target.authority, "User-Agent": "bloop", "Accept": "*/*", "Connection": "close", **headers}
     try:
         with (
             httpcore.HTTPConnection(
-                target.origin, ssl_context=trusted(), network_backend=CheckedBackend(deadline)
+                target.url.origin, ssl_context=trusted(), network_backend=CheckedBackend(deadline)
             ) as connection,
             connection.stream("POST", target.url, headers=list(sent.items()), content=body) as response,
         ):

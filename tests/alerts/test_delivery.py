@@ -267,6 +267,16 @@ def test_a_channel_that_is_removed_takes_nothing_and_its_deliveries_end(shop: Ne
     assert sink.got == []
 
 
+def test_a_hook_that_is_set_no_more_ends_its_deliveries(shop: NewProject, settings: LazySettings):
+    settings.BLOOP = settings.BLOOP.model_copy(update={"webhook_url": "http://127.0.0.1/hook"})
+    firing = fire(shop)
+    settings.BLOOP = settings.BLOOP.model_copy(update={"webhook_url": None})
+
+    assert run() is None
+
+    assert only(firing).reply == "the server's own address for such alerts is set no more"
+
+
 def test_a_fault_of_ours_is_a_failure_like_any_other(shop: NewProject):
     firing = fire(shop, ("webhook", "http://127.0.0.1/"))
     Channel.objects.update(config={"type": "webhook"})
@@ -498,7 +508,7 @@ def test_no_transaction_is_open_while_something_is_sent(shop: NewProject, sinks:
 
 
 def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
-    shop: NewProject, sinks: Start, monkeypatch: pytest.MonkeyPatch
+    shop: NewProject, sinks: Start, shared_database: None, monkeypatch: pytest.MonkeyPatch
 ):
     sink = sinks(answering(200))
     firing = fire(shop, ("webhook", sink.url()))

@@ -277,19 +277,20 @@ def test_an_address_that_is_none_is_refused_in_plain_words(url: str, words: str)
 
 
 @pytest.mark.parametrize(
-    ("url", "host", "port", "path"),
+    ("url", "authority", "port", "path"),
     [
         ("https://hooks.slack.com/services/T/B/x", "hooks.slack.com", 443, "/services/T/B/x"),
-        ("http://8.8.8.8:8080", "8.8.8.8", 8080, "/"),
-        ("https://[2606:4700::1]/x?a=b#c", "2606:4700::1", 443, "/x?a=b"),
+        ("http://8.8.8.8:8080", "8.8.8.8:8080", 8080, "/"),
+        ("https://[2606:4700::1]/x?a=b#c", "[2606:4700::1]", 443, "/x?a=b"),
+        ("https://[2606:4700::1]:80/", "[2606:4700::1]:80", 80, "/"),
         ("https://bücher.example/ü?ü=ü", "xn--bcher-kva.example", 443, "/%C3%BC?%C3%BC=%C3%BC"),
         ("HTTPS://Example.COM./a%2Fb", "example.com", 443, "/a%2Fb"),
     ],
 )
-def test_an_address_is_read(url: str, host: str, port: int, path: str):
+def test_an_address_is_read(url: str, authority: str, port: int, path: str):
     target = target_of(url)
 
-    assert (target.host, target.port, target.path) == (host, port, path)
+    assert (target.authority, target.port, target.path) == (authority, port, path)
 
 
 def test_what_leads_where_is_told_without_the_address(private_allowed: None, sinks: Any):

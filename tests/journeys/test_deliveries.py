@@ -1,6 +1,7 @@
 """Alerts through the real worker: a hook that hangs beside a healthy one, both brokers, and stops in between."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -95,9 +96,9 @@ def test_what_waits_while_everything_is_down_goes_out_once_afterwards(home: Home
 
 
 def test_a_stop_in_the_middle_of_a_message_ends_in_time_and_the_message_goes_out_once(home: Home):
-    def slowly(sink: Sink, handler: object) -> None:
+    def slowly(sink: Sink, handler: Any) -> None:
         sink.is_closed.wait(1.0)
-        answering(200)(sink, handler)  # type: ignore[arg-type]  the same handler
+        answering(200)(sink, handler)
 
     with serving(slowly) as slow, serving_bloop(home, **ALLOWED) as server:
         fire(server, slow.url())
