@@ -124,6 +124,7 @@ ISSUES = (
         12,
         route="/checkout/payment",
         spike=(3.05, 14),
+        in_outages=True,
     ),
     DemoIssue(
         WEB,
@@ -176,6 +177,7 @@ ISSUES = (
         route="POST /payments",
         http_status=504,
         spike=(5.4, 11),
+        in_outages=True,
     ),
     DemoIssue(
         API,

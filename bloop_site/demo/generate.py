@@ -16,7 +16,7 @@ from bloop_site.demo.catalogue import ISSUES
 from bloop_site.demo.llm import Failed, play_traces
 from bloop_site.demo.llm_catalogue import UNREADABLE
 from bloop_site.demo.model import API, PROJECTS, DemoIssue, DemoProject
-from bloop_site.demo.shape import poisson, rhythm
+from bloop_site.demo.shape import is_outage, poisson, rhythm
 from bloop_site.demo.work import do_work
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, from_ms, hour_of
 from errors.contract import Event, Limits, encode_events, parse_event
@@ -30,6 +30,7 @@ from projects.services.projects import choose_grouping, create_project
 
 DAYS = 14
 SLOT_MS = 5 * MINUTE_MS
+OUTAGE_RATE = 14  # events an hour, whatever the time of day
 LIMITS = Limits()
 PEOPLE = (("ann", Role.ADMIN), ("max", Role.MEMBER))
 
@@ -136,6 +137,8 @@ def moments_of(issue: DemoIssue, hour_ms: int, *, now_ms: int, chance: random.Ra
     if issue.spike is not None:
         distance = abs(hour_ms - (now_ms - issue.spike[0] * DAY_MS))
         rate *= issue.spike[1] if distance < 1.5 * HOUR_MS else 1
+    if issue.in_outages and is_outage(hour_ms, now_ms=now_ms):
+        rate += OUTAGE_RATE
     for _ in range(poisson(rate, chance)):
         at = hour_ms + chance.randrange(HOUR_MS)
         if at < now_ms:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 class DemoIssue:
     """One bug. per_day: events on an ordinary day. spike: (days before now, times as many) for two hours.
 
-    since, until: the releases it begins and ends with. story: (days before now, status) set by a person.
+    in_outages: it happens more often while the payment provider is down. since, until: the releases it begins and ends
+    with. story: (days before now, status) set by a person.
     Messages may hold {n}, {id}, {ip} and {user}.
     """
 
@@ -20,6 +21,7 @@ class DemoIssue:
     screen: str | None = None
     http_status: int | None = None
     spike: tuple[float, float] | None = None
+    in_outages: bool = False
     since: str | None = None
     until: str | None = None
     story: tuple[tuple[float, str], ...] = ()

@@ -5,6 +5,15 @@ import random
 
 from bloop_site.lib.clock import DAY_MS, HOUR_MS
 
+# When the payment provider was down: days before now, and for how many hours.
+OUTAGES = ((9.1, 2), (4.8, 3), (2.4, 1), (1.6, 3), (0.45, 2))
+
+
+def is_outage(hour_ms: int, *, now_ms: int) -> bool:
+    """Whether the payment provider is down in this hour."""
+    starts = ((now_ms - days * DAY_MS, hours) for days, hours in OUTAGES)
+    return any(start <= hour_ms < start + hours * HOUR_MS for start, hours in starts)
+
 
 def rhythm(hour_ms: int) -> float:
     """How busy an hour is: quiet nights, two daily peaks, calmer weekends; about 1 on average."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.journeys.browser import Device, chromium
-from tests.journeys.server import Home, Server, serving, signed
+from tests.journeys.server import Home, Server, event, serving, signed
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
@@ -128,6 +128,43 @@ def test_the_pages_of_llm_tracing_have_no_serious_problem(home: Home):
         found += problems(page, "/settings/projects/shop/llm", looks=looks)
 
     assert "\n".join(found) == ""
+
+
+def test_the_pages_of_insights_have_no_serious_problem(home: Home):
+    looks = [LOOKS[0], LOOKS[-1]]
+    with serving(home) as server, chromium() as browser:
+        context = browser.new_context(base_url=server.origin, bypass_csp=True)
+        set_up(context, server)
+        page = context.new_page()
+        pages = ["", "/movers", "/correlations", "/releases", "/environments"]
+        found = [
+            each for path in pages for each in problems(page, f"/insights{path}", looks=looks)
+        ]  # with nothing sent
+        send_hours(server)
+        for path in pages:
+            page.goto(f"/insights{path}?hours=168&project=shop")
+            found += problems_here(page, f"/insights{path}", looks=looks)
+            if path in pages[:3]:
+                page.locator(".insight-toggle").first.click()
+                expect(page.locator(".insight-opened .uplot")).to_be_visible()
+                found += problems_here(page, f"/insights{path}, opened", looks=looks)
+        found += problems(page, "/insights?method=classic", looks=looks)
+        found += problems(page, "/insights/movers?environment=nowhere", looks=looks)
+
+    assert "\n".join(found) == ""
+
+
+def send_hours(server: Server) -> None:
+    """Two issues that come and go together and rise in the running hour, in two environments and releases."""
+    now = int(time.time() * 1000)
+    for name, environment, release in (("Burst", "production", "1.0"), ("Twin", "staging", "1.1")):
+        events = [
+            event(error_type=name, timestamp=now - ago * 3_600_000, environment=environment, release=release)
+            for ago in range(1, 20)
+        ]
+        events += [event(error_type=name, environment=environment, release=release) for _ in range(25)]
+        assert server.post("/v1/ingest/batch", {"events": events}).status == 200
+    server.wait_until_drained()
 
 
 def send_judged_trace(server: Server) -> None:
