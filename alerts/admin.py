@@ -10,8 +10,8 @@ from django.urls import reverse
 from accounts.access import actor_of
 from alerts import tasks
 from alerts.channels.registry import shown
-from alerts.dashboard.rows import rule_sentence
 from alerts.models import AlertRule, Channel, ChannelType, Delivery, RuleType
+from alerts.queries.rules import rule_sentence
 from alerts.services.channels import ChannelGone, remove_channel
 from alerts.services.outbox import resend
 from alerts.services.rules import RuleChange, RuleGone, delete_rule, update_rule
