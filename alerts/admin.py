@@ -39,7 +39,7 @@ class AlertRuleAdmin(BloopAdmin):
         moment("updated_ms", "Changed", ago=True),
     )
     sortable_by = ()
-    list_filter = (choice_filter(name="rule_type", words="kind", options=RuleType.choices), "project")
+    list_filter = (choice_filter(name="rule_type", words="kind", options=RuleType.choices),)
     list_select_related = ("project",)
     search_fields = ("name",)
     ordering = ("-pk",)
