@@ -10,8 +10,8 @@ from django.urls import reverse
 from accounts.access import actor_of
 from alerts import tasks
 from alerts.channels.registry import shown
-from alerts.dashboard.rows import rule_sentence
 from alerts.models import AlertRule, Channel, ChannelType, Delivery, RuleType
+from alerts.queries.rules import rule_sentence
 from alerts.services.channels import ChannelGone, remove_channel
 from alerts.services.outbox import resend
 from alerts.services.rules import RuleChange, RuleGone, delete_rule, update_rule
@@ -39,7 +39,7 @@ class AlertRuleAdmin(BloopAdmin):
         moment("updated_ms", "Changed", ago=True),
     )
     sortable_by = ()
-    list_filter = (choice_filter(name="rule_type", words="kind", options=RuleType.choices), "project")
+    list_filter = (choice_filter(name="rule_type", words="kind", options=RuleType.choices),)
     list_select_related = ("project",)
     search_fields = ("name",)
     ordering = ("-pk",)

@@ -25,7 +25,7 @@ from ingest.buffer import dead_items
 
 View = Callable[..., Any]
 ROUTES = {"index", "login", "app_list", None}  # of Django's own; None: the pages of models, and 404
-APPS = ("projects", "accounts", "errors", "ingest")
+APPS = ("projects", "accounts", "errors", "alerts", "ingest")
 NEWEST_ACTS = 12
 
 

@@ -35,6 +35,7 @@ def reading(operation_id: str, answer: Any, *parameters: Any, found: bool = Fals
         "parameters": list(parameters),
         "responses": {
             200: answer,
+            400: problem("A parameter is wrong."),
             401: problem("No valid token or session."),
             403: problem("The token lacks the scope."),
             **({404: problem("No such rule.")} if found else {}),
@@ -45,7 +46,6 @@ def reading(operation_id: str, answer: Any, *parameters: Any, found: bool = Fals
 def writing(operation_id: str, answer: Any, *, request: Any = None) -> dict[str, Any]:
     """The schema of an endpoint that changes something."""
     of_body = {
-        400: problem("The body is no JSON, or names a rule type, an address or a value that cannot be taken."),
         413: problem("The body is too large."),
         415: problem("The body is not JSON."),
         422: problem("A field is missing or of the wrong type; the text says which."),
@@ -58,6 +58,7 @@ def writing(operation_id: str, answer: Any, *, request: Any = None) -> dict[str,
         "request": request,
         "responses": {
             200: answer,
+            400: problem("The request is wrong, or names a rule type, an address or a value that cannot be taken."),
             401: problem("No valid token or session."),
             403: problem("The token lacks the scope, or the caller may only look."),
             404: problem("No such rule, channel or project."),

@@ -12,8 +12,8 @@ from django.utils.http import urlencode
 from alerts.channels.registry import shown
 from alerts.models import AlertRule, Channel, ChannelType, Delivery, Firing
 from alerts.queries.history import FiredRow
-from alerts.queries.rules import BROKEN_AFTER, ListedRule, config_of
-from alerts.sentences import number_words, sentence_of, span_words, tell_words
+from alerts.queries.rules import BROKEN_AFTER, ListedRule, rule_sentence
+from alerts.sentences import number_words, span_words, tell_words
 from alerts.services.outbox import hooks
 from bloop_site.lib.figures import NO_BREAK_SPACE, duration
 from errors.links import issue_url
@@ -123,14 +123,6 @@ def rule_row(listed: ListedRule, *, changes: bool) -> RuleRow:
         firings_7d=listed.firings_7d,
         may_change=changes,
     )
-
-
-def rule_sentence(rule: AlertRule) -> str:
-    """What the rule says, "" for one nobody can read."""
-    config = config_of(rule)
-    if config is None:
-        return ""
-    return sentence_of(config, environment=rule.environment_filter, source=rule.source_filter)
 
 
 def rule_groups(listed: Sequence[ListedRule], *, manages: Manages) -> list[RuleGroup]:

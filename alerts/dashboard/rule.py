@@ -17,10 +17,10 @@ from alerts.access import may_change
 from alerts.channels.base import ChannelInvalid
 from alerts.dashboard.door import rule_act, seen_rule
 from alerts.dashboard.forms import ChannelForm
-from alerts.dashboard.rows import KIND_LABELS, channel_row, cooldown_words, firing_rows, hook_names, rule_sentence
+from alerts.dashboard.rows import KIND_LABELS, channel_row, cooldown_words, firing_rows, hook_names
 from alerts.models import AlertRule
 from alerts.queries.history import HistoryFilter, find_delivery, history_page
-from alerts.queries.rules import channels_of, config_of
+from alerts.queries.rules import channels_of, config_of, rule_sentence
 from alerts.sentences import tell_words
 from alerts.services.channels import TooManyChannels, add_channel, remove_channel, rotate_secret
 from alerts.services.deliver import TestResult, send_test

@@ -7,6 +7,7 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from alerts.configs import Config, ConfigInvalid, parse_config
 from alerts.models import AlertRule, Channel, Firing
+from alerts.sentences import sentence_of
 from bloop_site.lib.clock import DAY_MS
 from projects.access import Reach
 from projects.models import Project
@@ -39,6 +40,14 @@ def config_of(rule: AlertRule) -> Config | None:
         return parse_config(rule.config)
     except ConfigInvalid:
         return None
+
+
+def rule_sentence(rule: AlertRule) -> str:
+    """What the rule says, "" for one nobody can read."""
+    config = config_of(rule)
+    if config is None:
+        return ""
+    return sentence_of(config, environment=rule.environment_filter, source=rule.source_filter)
 
 
 @dataclass(frozen=True)

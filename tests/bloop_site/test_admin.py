@@ -20,12 +20,14 @@ from accounts.audit import COMMAND_LINE, Action, record
 from accounts.models import AuditEntry, Invite, Passkey, Role, Session, User
 from accounts.secret import hashed
 from accounts.services.invites import issue_invite
+from alerts.models import AlertRule, Channel, Delivery
 from bloop_site.lib.admin import COUNTED
 from errors.models import Issue, SourceMap, Transition
 from ingest.models import BufferedPayload, DeadPayload
 from projects.models import ApiToken, IngestKey, Membership, Project, Removal
 from projects.services.keys import rotate_key
 from projects.services.projects import NewProject
+from tests.alerts.made import WEBHOOK, make_channel, make_firing, make_rule
 from tests.errors.maps_of import put_map
 from tests.factories import make_admin, make_issue, make_project, make_token, make_user, verified_client
 
@@ -96,6 +98,14 @@ def fresh_letter(*, reason: str = "ValueError: no", body: bytes = b'{"message": 
     )
 
 
+def fresh_channel() -> Channel:
+    return make_channel(make_rule(shop()), WEBHOOK).channel
+
+
+def fresh_delivery() -> Delivery:
+    return make_firing(fresh_channel().rule, shop(), state="failed").deliveries.get()
+
+
 FRESH: dict[str, Callable[[], Model]] = {
     "accounts_user": make_user,
     "accounts_passkey": fresh_passkey,
@@ -109,6 +119,9 @@ FRESH: dict[str, Callable[[], Model]] = {
     "projects_removal": fresh_removal,
     "errors_issue": fresh_issue,
     "errors_sourcemap": fresh_map,
+    "alerts_alertrule": lambda: make_rule(shop()),
+    "alerts_channel": fresh_channel,
+    "alerts_delivery": fresh_delivery,
     "ingest_deadpayload": fresh_letter,
 }
 
@@ -295,7 +308,7 @@ def test_what_must_not_be_made_changed_or_deleted_by_hand_is_not(name: str, staf
     assert staff.get(reverse(f"admin:{name}_add")).status_code == (200 if may_add else 403)
     assert staff.post(page_url(row), {}).status_code == (200 if may_change else 403)
     assert staff.get(page_url(row).replace("/change/", "/delete/")).status_code == (200 if may_change else 403)
-    assert ("New " in text_of(staff.get(list_url(name)))) is may_add
+    assert (f"New {site_admin(row).one}" in text_of(staff.get(list_url(name)))) is may_add
     assert type(row).objects.filter(pk=row.pk).exists()
 
 
@@ -761,3 +774,45 @@ def test_a_deleted_source_map_is_gone_and_noted_and_no_list_reads_what_is_in_it(
     assert list(SourceMap.objects.values_list("pk", flat=True)) == [kept.pk]
     assert AuditEntry.objects.latest("pk").target == f"{gone.filename} of 1.4.0"
     assert not [query["sql"] for query in captured.captured_queries if '"content"' in query["sql"]]
+
+
+# --- Alerts -----------------------------------------------------------------------------------------------------
+
+
+def test_rules_are_switched_and_deleted_as_anywhere_else(staff: Client):
+    rules = [make_rule(shop(), name=name) for name in ("one", "two")]
+
+    act(staff, rules, "switch_off")
+    assert set(AlertRule.objects.values_list("is_enabled", flat=True)) == {False}
+    act(staff, rules[:1], "switch_on")
+    confirmed(staff, rules[1:], "delete_rules")
+
+    assert list(AlertRule.objects.values_list("name", "is_enabled")) == [("one", True)]
+    acts = AuditEntry.objects.filter(action__startswith="alert_", actor_name="ann").values_list("action", "target")
+    assert sorted(acts) == [
+        ("alert_rule_changed", "one"),
+        ("alert_rule_changed", "one"),
+        ("alert_rule_changed", "two"),
+        ("alert_rule_deleted", "two"),
+    ]
+
+
+def test_where_a_channel_leads_and_what_it_signs_with_is_not_shown(staff: Client):
+    channel = fresh_channel()
+
+    for path in (list_url("alerts_channel"), page_url(channel)):
+        page = text_of(staff.get(path))
+        assert "secretpart" not in page
+        assert channel.secret not in page
+    confirmed(staff, [channel], "remove_channels")
+
+    assert not Channel.objects.exists()
+
+
+def test_messages_are_sent_again(staff: Client):
+    delivery = fresh_delivery()
+
+    confirmed(staff, [delivery], "send_again")
+
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts) == (Delivery.State.PENDING, 0)
