@@ -30,7 +30,7 @@ SORTED = [f"/llm/traces?hours=720&sort={order}" for order in ("slowest", "most_e
 FILTERED = [
     *(f"/llm/traces?hours=720&{each}" for each in ("user_id=user-5", "min_latency=5990", "min_cost=0.5")),
     *(f"/llm/traces?hours=720&{each}" for each in ("status=error", "status=running", "has_error=on")),
-    "/llm/traces?hours=720&min_latency=5900&status=error&sort=most_expensive",
+    "/llm/traces?hours=720&min_latency=3000&status=error&sort=most_expensive",
     *(f"/llm/scores?hours=720&name={each}" for each in ("faithfulness", "passed&sort=newest")),
     "/llm/feedback?hours=720&value=-1",
 ]
