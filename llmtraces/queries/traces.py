@@ -45,6 +45,7 @@ class TraceFilter:
 LONG_HOURS = 168  # from here on a window is long: to look through it costs more than to look around its edges
 FEW = 2_000  # matches that are read and sorted without a thought
 RARE = 15_000  # spans of a model whose traces are listed first: to ask each trace of a window takes longer
+COMPLETED = "completed"
 FROM = {"latency_ms": "min_latency_ms", "cost_micros": "min_cost_micros"}  # filters from a value on
 
 
@@ -80,11 +81,16 @@ def found_by(window: Window, filters: TraceFilter, *, few: bool, ids: Sequence[i
         column, _ = ORDERS.get(filters.sort, ORDERS["newest"])
         if not few and column in BY_VALUE:
             return column
-        chosen = [column for column, name in FROM.items() if getattr(filters, name) is not None]
-        chosen += ["error_count"] * filters.has_error + ["status"] * bool(filters.status)
-        if few and chosen:
+        if few and (chosen := what_is_rare(filters)):
             return chosen[0]
     return "status" if filters.status and is_one(window.reach) else "started_ms"
+
+
+def what_is_rare(filters: TraceFilter) -> list[str]:
+    """The columns of the filters, beginning with what few traces are likely to have: most are completed."""
+    usual = ["status"] * (filters.status == COMPLETED)
+    unusual = ["error_count"] * filters.has_error + ["status"] * (filters.status not in ("", COMPLETED))
+    return [*unusual, *(column for column, name in FROM.items() if getattr(filters, name) is not None), *usual]
 
 
 def matching(window: Window, filters: TraceFilter, *, by: str, ids: Sequence[int] | None) -> QuerySet[Trace]:
