@@ -13,7 +13,17 @@ from bloop_site.lib.checked import checked_query
 from llmtraces.api.base import LlmView, ModelQuery
 from llmtraces.api.read_schema import read
 from llmtraces.models import Span, Trace
-from llmtraces.queries.traces import ORDERS, Texts, TraceFilter, find_traces, spans_with_texts, texts_of, trace_list
+from llmtraces.queries.traces import (
+    FEW,
+    ORDERS,
+    Texts,
+    TraceFilter,
+    find_traces,
+    ids_of_rare_model,
+    spans_with_texts,
+    texts_of,
+    trace_list,
+)
 from llmtraces.queries.traces import trace_total as total_of
 
 NUMBERS = 2**63 - 1  # the largest both databases keep
@@ -138,9 +148,11 @@ class TraceListView(LlmView):
         window = self.window(request, query)
         filters = filter_of(query)
         filters = replace(filters, status=status or filters.status)
-        total = total_of(window, filters)
+        ids = ids_of_rare_model(window)
+        total = total_of(window, filters, ids=ids)
         limit, offset = query["limit"], query["offset"]
-        rows = trace_list(window, filters)[offset : offset + limit] if offset < total else ()
+        found = trace_list(window, filters, few=total <= FEW, ids=ids)
+        rows = found[offset : offset + limit] if offset < total else ()
         answer = {"traces": TraceEntrySerializer(rows, many=True).data, "total": total}
         return Response({**answer, "window_hours": query["hours"]})
 

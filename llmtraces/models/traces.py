@@ -4,6 +4,22 @@ from django.db import models
 from django.db.models import F, Q
 
 
+def by_value(column: str, name: str) -> models.Index:
+    """Known traces of any projects from the greatest value on, with what lists ask beside it: nothing is looked up.
+
+    A trace is known when its figures are, so its entry is written once.
+    """
+    return models.Index(
+        F(column).desc(),
+        F("id").desc(),
+        F("project"),
+        F("started_ms"),
+        F("is_known"),
+        name=name,
+        condition=Q(is_known=True),
+    )
+
+
 class Trace(models.Model):
     """One trace of a project. Its totals are derived from its spans when these are folded, never incremented."""
 
@@ -41,7 +57,9 @@ class Trace(models.Model):
         constraints = (models.UniqueConstraint(name="trace_once", fields=["project", "trace_id"]),)
         indexes = (
             models.Index(F("project"), F("started_ms").desc(), F("id").desc(), name="trace_by_start"),
-            models.Index(F("project"), F("cost_micros").desc(), F("id").desc(), name="trace_by_cost"),
+            by_value("cost_micros", "trace_by_cost"),
+            by_value("latency_ms", "trace_by_latency"),
+            by_value("total_tokens", "trace_by_tokens"),
             models.Index(F("project"), F("status"), F("started_ms").desc(), name="trace_by_status"),
             models.Index(
                 F("project"),
@@ -57,6 +75,22 @@ class Trace(models.Model):
                 F("started_ms"),
                 name="trace_by_prompt",
                 condition=Q(prompt_name__isnull=False),
+            ),
+            models.Index(
+                F("user_id"),
+                F("started_ms").desc(),
+                F("id").desc(),
+                F("project"),
+                name="trace_by_user",
+                condition=Q(user_id__isnull=False),
+            ),
+            # Failed traces, whichever way (llmtraces.queries.traces.HasError).
+            models.Index(
+                F("started_ms").desc(),
+                F("id").desc(),
+                F("project"),
+                name="trace_by_error",
+                condition=Q(is_known=True) & (Q(status="error") | Q(error_count__gt=0)),
             ),
             models.Index(fields=["started_ms"], name="trace_by_age"),  # all projects; retention
         )

@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, Subquery, Sum
+from django.db.models import F, OuterRef, Subquery, Sum
 
+from bloop_site.lib.db import Unindexed
 from llmtraces.contract import MICROS
 from llmtraces.models import Retrieval, RetrievalHour
 from llmtraces.percentiles import percentile
@@ -161,7 +162,9 @@ def relevance_bounds(window: Window) -> tuple[float, float]:
     Of each project the index `retrieval_by_relevance` is read from either end, to the first that lies in the window.
     """
     own = Retrieval.objects.filter(project=OuterRef("pk"), top_relevance_micros__isnull=False)
-    own = own.filter(started_ms__gte=window.since_ms, started_ms__lt=window.until_ms)
+    # With statistics that say there are few different ones, SQLite would skip from one to the next, and sort.
+    own = own.alias(at_ms=Unindexed(F("started_ms")))
+    own = own.filter(at_ms__gte=window.since_ms, at_ms__lt=window.until_ms)
     relevances = own.values("top_relevance_micros")
     projects = Project.objects.all()
     if window.reach.project_ids is not None:

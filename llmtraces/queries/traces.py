@@ -1,10 +1,11 @@
 """Traces as a list and one by one (contract 8.5.5, 8.5.6)."""
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, QuerySet, Sum
 from django.db.models.lookups import In
 
 from bloop_site.lib.db import Unindexed
@@ -12,17 +13,18 @@ from llmtraces.models import PromptHour, SessionHour, Span, Trace, TraceHour, Tr
 from llmtraces.queries.window import Row, Window, in_reach
 from projects.access import Reach
 
-# The seven names of contract 8.4, and how the list is ordered under each; unknown ones are `newest`.
+# The seven names of contract 8.4, and by what each orders the list, descending or not; unknown ones are `newest`.
 ORDERS = {
-    "newest": F("started_ms").desc(),
-    "oldest": F("started_ms").asc(),
-    "most_expensive": F("cost_micros").desc(),
-    "cost_desc": F("cost_micros").desc(),
-    "slowest": F("latency_ms").desc(nulls_last=True),
-    "latency_desc": F("latency_ms").desc(nulls_last=True),
-    "tokens_desc": F("total_tokens").desc(),
+    "newest": ("started_ms", True),
+    "oldest": ("started_ms", False),
+    "most_expensive": ("cost_micros", True),
+    "cost_desc": ("cost_micros", True),
+    "slowest": ("latency_ms", True),
+    "latency_desc": ("latency_ms", True),
+    "tokens_desc": ("total_tokens", True),
 }
-BY_COST = ("most_expensive", "cost_desc")
+BY_VALUE = ("cost_micros", "latency_ms", "total_tokens")  # their indexes begin with the greatest of any project
+BY_START = ("started_ms", "status", "session_id", "prompt_name", "user_id", "error_count")  # theirs are ordered by time
 
 
 @dataclass(frozen=True)
@@ -40,39 +42,122 @@ class TraceFilter:
     sort: str = "newest"
 
 
-LONG_HOURS = 168  # from here on the dearest are looked up by cost: that so few lie within the window is unlikely
+LONG_HOURS = 168  # from here on a window is long: to look through it costs more than to look around its edges
+FEW = 2_000  # matches that are read and sorted without a thought
+RARE = 15_000  # spans of a model whose traces are listed first: to ask each trace of a window takes longer
+COMPLETED = "completed"
+FROM = {"latency_ms": "min_latency_ms", "cost_micros": "min_cost_micros"}  # filters from a value on
 
 
-def trace_list(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
-    """The matching traces of the window in a total order."""
-    order = ORDERS.get(filters.sort, ORDERS["newest"])
+def trace_list(
+    window: Window, filters: TraceFilter, *, few: bool = False, ids: Sequence[int] | None = None
+) -> QuerySet[Trace]:
+    """The matching traces of the window in a total order.
+
+    few: whether at most FEW are known to match; ids: `ids_of_rare_model`.
+    """
+    by = found_by(window, filters, few=few, ids=ids)
+    column, is_descending = ORDERS.get(filters.sort, ORDERS["newest"])
+    in_order = column == by or (column == "started_ms" and by in BY_START and (by != "status" or is_one(window.reach)))
+    value = F(column if in_order else f"own_{column}")
+    order = value.desc(nulls_last=True if column == "latency_ms" else None) if is_descending else value.asc()
     # Traces of one millisecond stand as they do in the index that is read: by status its rows ascend.
-    ascends = (filters.sort == "oldest") != (bool(filters.status) and is_one(window.reach))
-    return matching(window, filters).order_by(order, "id" if ascends else "-id")
+    ascends = (filters.sort == "oldest") != (by == "status" and is_one(window.reach))
+    return matching(window, filters, by=by, ids=ids).order_by(order, "id" if ascends else "-id")
 
 
-def matching(window: Window, filters: TraceFilter) -> QuerySet[Trace]:
-    """The traces of the window that the filters let through, in no order."""
-    rows = Trace.objects.filter(is_known=True)
-    if filters.session_id or filters.prompt_name:
-        rows = in_reach(window.reach, rows.filter(**window.bounds("started_ms")))  # their indexes begin with it
-    elif is_one(window.reach) and filters.sort in BY_COST and window.hours >= LONG_HOURS:
-        rows = window.own(rows.alias(at_ms=Unindexed(F("started_ms"))).filter(**window.bounds("at_ms")))
-    else:
-        rows = within(window, rows.filter(**window.bounds("started_ms")))
-    exact = ("status", "session_id", "user_id", "prompt_name", "prompt_version")
+def found_by(window: Window, filters: TraceFilter, *, few: bool, ids: Sequence[int] | None) -> str:
+    """The column whose index leads to the traces with the fewest others in between.
+
+    Whose traces they are narrows most. Of a long window few are found by what makes them few, many in their order:
+    so many match that a page of them is soon together.
+    """
+    if ids is not None:
+        return "id"
+    named = [name for name in ("session_id", "prompt_name", "user_id") if getattr(filters, name)]
+    if named:
+        return named[0]
+    if window.hours >= LONG_HOURS:
+        column, _ = ORDERS.get(filters.sort, ORDERS["newest"])
+        if not few and column in BY_VALUE:
+            return column
+        if few and (chosen := what_is_rare(filters)):
+            return chosen[0]
+    return "status" if filters.status and is_one(window.reach) else "started_ms"
+
+
+def what_is_rare(filters: TraceFilter) -> list[str]:
+    """The columns of the filters, beginning with what few traces are likely to have: most are completed."""
+    usual = ["status"] * (filters.status == COMPLETED)
+    unusual = ["error_count"] * filters.has_error + ["status"] * (filters.status not in ("", COMPLETED))
+    return [*unusual, *(column for column, name in FROM.items() if getattr(filters, name) is not None), *usual]
+
+
+def matching(window: Window, filters: TraceFilter, *, by: str, ids: Sequence[int] | None) -> QuerySet[Trace]:
+    """The traces of the window that the filters let through, in no order. by: the column they are found by.
+
+    SQLite, which guesses which index is best, is kept from the others.
+    """
+    rows = found_in_reach(window, Trace.objects.filter(is_known=True), by=by)
+    rows = rows.alias(**{f"own_{name}": Unindexed(F(name)) for name in (*BY_VALUE, "started_ms", "status", "user_id")})
+    bounds = [("started_ms", window.since_ms), *((column, getattr(filters, name)) for column, name in FROM.items())]
+    for column, least in bounds:
+        is_by = by == column or (column == "started_ms" and by in BY_START)
+        if least is not None:
+            rows = rows.filter(**{f"{column if is_by else f'own_{column}'}__gte": least})
+    if window.ends_ms is not None:
+        rows = rows.filter(**{f"{'' if by in BY_START else 'own_'}started_ms__lt": window.ends_ms})
+    for name in ("status", "user_id"):
+        if getattr(filters, name):
+            rows = rows.filter(**{name if by == name else f"own_{name}": getattr(filters, name)})
+    exact = ("session_id", "prompt_name", "prompt_version")
     rows = rows.filter(**{name: getattr(filters, name) for name in exact if getattr(filters, name)})
-    if filters.min_cost_micros is not None:
-        rows = rows.filter(cost_micros__gte=filters.min_cost_micros)
-    if filters.min_latency_ms is not None:
-        rows = rows.filter(latency_ms__gte=filters.min_latency_ms)
     if filters.has_error:
-        rows = rows.filter(Q(status="error") | Q(error_count__gt=0))
+        rows = rows.filter(HasError(F("status"), F("error_count")))
+    if ids is not None:
+        return rows.filter(pk__in=ids)
     if window.model or window.provider:
-        spans = Span.objects.filter(trace=OuterRef("pk"))
-        spans = spans.filter(model=window.model) if window.model else spans
-        rows = rows.filter(Exists(spans.filter(provider=window.provider) if window.provider else spans))
+        rows = rows.filter(Exists(of_model(window, Span.objects.filter(trace=OuterRef("pk")))))
     return rows
+
+
+def found_in_reach(window: Window, rows: QuerySet[Trace], *, by: str) -> QuerySet[Trace]:
+    """The traces of the reachable projects, as the index that they are found by has them."""
+    if by in ("session_id", "prompt_name") or (by == "status" and not is_one(window.reach)):
+        return in_reach(window.reach, rows)  # their indexes begin with the project
+    if by in ("started_ms", "status"):
+        return within(window, rows)
+    return rows if window.reach.project_ids is None else rows.filter(of_projects(window.reach.project_ids))
+
+
+class HasError(Func):
+    """Whether a trace or one of its spans failed, in the words of the index `trace_by_error`: no parameter is one."""
+
+    template = "(%(expressions)s > 0)"
+    arg_joiner = " = 'error' OR "
+    output_field = BooleanField()
+
+
+def of_model(window: Window, spans: QuerySet[Span]) -> QuerySet[Span]:
+    """Those of the window's model and provider."""
+    spans = spans.filter(model=window.model) if window.model else spans
+    return spans.filter(provider=window.provider) if window.provider else spans
+
+
+def ids_of_rare_model(window: Window) -> list[int] | None:
+    """The traces, of any time, with a span of the window's model; None when it has more than RARE, or is not asked for.
+
+    In short windows each trace is asked instead. One query that counts no further, and one for the ids of few.
+    """
+    if not window.model or window.hours < LONG_HOURS:
+        return None
+    # Sorted as the index span_by_model is: with statistics, but none of this model, SQLite would read all spans.
+    spans = in_reach(window.reach, Span.objects.filter(model=window.model)).order_by(
+        "project_id", "model", "started_ms"
+    )
+    if spans.values("pk")[: RARE + 1].count() > RARE:
+        return None
+    return sorted(set(of_model(window, spans).values_list("trace_id", flat=True)[:RARE]))
 
 
 def is_one(reach: Reach) -> bool:
@@ -90,22 +175,29 @@ def within(window: Window, rows: QuerySet[Row]) -> QuerySet[Row]:
     """The rows of the reachable projects. Those of several are read in order of time, which SQLite would not guess."""
     if window.reach.project_ids is None or is_one(window.reach):
         return window.own(rows)
-    of_project: Any = In(Unindexed(F("project_id")), window.reach.project_ids)
-    return rows.filter(of_project)
+    return rows.filter(of_projects(window.reach.project_ids))
 
 
-def trace_total(window: Window, filters: TraceFilter, *, at_most: int | None = None) -> int:
+def of_projects(project_ids: Collection[str]) -> Any:
+    """Whether a row is of one of these projects, which no index is to be chosen for."""
+    return In(Unindexed(F("project_id")), project_ids)
+
+
+def trace_total(
+    window: Window, filters: TraceFilter, *, at_most: int | None = None, ids: Sequence[int] | None = None
+) -> int:
     """How many traces match. One query; read from the rollups, which are exact, where they know the filters.
 
-    at_most: where to stop counting what must be counted row by row.
+    at_most: where to stop counting what must be counted row by row; ids: as for `trace_list`.
     """
     by = counted_by(window, filters)
     if by is not None:
         table, amount, where = by
         rows = window.own(table.objects.filter(**window.bounds("hour_ms"), **where))
         return rows.aggregate(total=Sum(amount))["total"] or 0
-    rows = matching(window, replace(filters, sort="newest"))
-    return rows.count() if at_most is None else rows.order_by()[:at_most].count()
+    column = found_by(window, replace(filters, sort="newest"), few=True, ids=ids)
+    found = matching(window, filters, by=column, ids=ids)
+    return found.count() if at_most is None else found[:at_most].count()
 
 
 def counted_by(window: Window, filters: TraceFilter) -> tuple[Any, str, dict[str, str]] | None:

@@ -26,6 +26,17 @@ BATCH = 20
 TRACES, SMALL_TRACES, DAYS = 200_000, 2_000, 30
 NAMES = ("", "usage", "latency", "models", "traces", "prompts", "scores", "sessions", "tools", "rag", "feedback")
 PATHS = [f"/llm{f'/{name}' if name else ''}?hours={hours}" for name in NAMES for hours in (24, 720)]
+SORTED = [f"/llm/traces?hours=720&sort={order}" for order in ("slowest", "most_expensive", "tokens_desc")]
+FILTERED = [
+    *(f"/llm/traces?hours=720&{each}" for each in ("user_id=user-5", "min_latency=5990", "min_cost=0.5")),
+    *(f"/llm/traces?hours=720&{each}" for each in ("status=error", "status=running", "has_error=on")),
+    "/llm/traces?hours=720&min_latency=3000&status=error&sort=most_expensive",
+    *(f"/llm/scores?hours=720&name={each}" for each in ("faithfulness", "passed&sort=newest")),
+    "/llm/feedback?hours=720&value=-1",
+]
+# A model of few spans is found by these, in one query more: how many queries there are is not compared.
+OF_MODEL = [f"/llm/traces?hours=720&model={each}" for each in ("qwen-local", "unheard-of")]
+NARROWED = [*SORTED, *FILTERED, *OF_MODEL]
 Took = dict[str, list[float]]
 
 
@@ -96,11 +107,14 @@ def filled(parent: Path, name: str, *, traces: int) -> tuple[Path, str]:
 
 
 def llm_pages(parent: Path, port: int, *, quick: bool) -> list[Row]:
-    """Every page for 24 hours and 30 days, in turns at 10,000 spans and at a million: time, growth, queries."""
+    """Every page for 24 hours and 30 days, in turns at 10,000 spans and at a million: time, growth, queries.
+
+    Of lists that are narrowed or sorted the time alone is bounded: how many rows they draw depends on how many match.
+    """
     rounds = 2 if quick else 30
     sizes = (SMALL_TRACES, 2 * SMALL_TRACES if quick else TRACES)
     homes = [filled(parent, f"llm-pages-{traces}", traces=traces) for traces in sizes]
-    label = f"{sizes[1] * SPANS:,} spans"
+    label, counted = f"{sizes[1] * SPANS:,} spans", [*PATHS, *SORTED, *FILTERED]
     tooks: list[Took] = []
     counts = []
     with ExitStack() as stack:
@@ -108,7 +122,7 @@ def llm_pages(parent: Path, port: int, *, quick: bool) -> list[Row]:
         for index, (folder, _) in enumerate(homes):
             server = stack.enter_context(bloop(folder, port=port + index))
             sites.append((server, sign_in(server)))
-            tooks.append({path: [] for path in PATHS})
+            tooks.append({path: [] for path in (*PATHS, *NARROWED)})
         for number in range(rounds + 2):
             for (server, cookie), took in zip(sites, tooks, strict=True):
                 look(server, cookie, took)
@@ -116,11 +130,12 @@ def llm_pages(parent: Path, port: int, *, quick: bool) -> list[Row]:
                     for values in took.values():
                         values.clear()
         counts = [
-            run_module("llm_fill", folder, kind="queries", paths=PATHS, cookie=cookie)
+            run_module("llm_fill", folder, kind="queries", paths=counted, cookie=cookie)
             for (folder, _), (_, cookie) in zip(homes, sites, strict=True)
         ]
     rows = [row for path in PATHS for row in page_rows(path, label, small=tooks[0][path], large=tooks[1][path])]
-    more = [f"{path} {counts[0][path]} to {counts[1][path]}" for path in PATHS if counts[0][path] != counts[1][path]]
+    rows += [time_row(f"{path} at {label}, p95", tooks[1][path], bound=100) for path in NARROWED]
+    more = [f"{path} {counts[0][path]} to {counts[1][path]}" for path in counted if counts[0][path] != counts[1][path]]
     rows.append(Row(f"LLM pages with more or fewer queries at {label}", "", "", 0, len(more), False, "", runs=more))
     rows[0].runs += [said for _, said in homes]
     return rows
