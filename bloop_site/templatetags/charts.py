@@ -8,6 +8,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from bloop_site.lib import figures
+from bloop_site.lib.clock import from_ms
 from bloop_site.templatetags.ui import (
     CHART_HEIGHT,
     CHART_WIDTH,
@@ -16,6 +17,7 @@ from bloop_site.templatetags.ui import (
     short_and_exact,
     short_number,
     thousands,
+    time_element,
     visible,
 )
 
@@ -68,6 +70,12 @@ def figure(value: float | None, unit: str) -> SafeString:
 def brief(value: float | None, unit: str) -> str:
     """A number of a unit, short, as plain text."""
     return UNITS[unit][0](value)
+
+
+@register.simple_tag
+def hour_time(ms: int) -> SafeString:
+    """The start or end of an hour (epoch ms), short, as on a chip: "28 Nov, 10:00 UTC"; time.js makes it local."""
+    return time_element(ms, f"{from_ms(ms):%-d %b, %H:%M} UTC", kind="hour")
 
 
 @register.simple_tag

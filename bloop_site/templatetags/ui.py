@@ -259,12 +259,6 @@ def absolute_time(ms: int | None) -> SafeString | str:
     return EN_DASH if ms is None else time_element(ms, utc_words(ms), kind="at")
 
 
-@register.simple_tag
-def hour_time(ms: int) -> SafeString:
-    """The start or end of an hour (epoch ms), short, as on a chip: "28 Nov, 10:00 UTC"; time.js makes it local."""
-    return time_element(ms, f"{clock.from_ms(ms):%-d %b, %H:%M} UTC", kind="hour")
-
-
 # --- Small charts -------------------------------------------------------------------------------------------
 
 SPARK_HEIGHT = 24

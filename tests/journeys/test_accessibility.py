@@ -118,7 +118,7 @@ def test_the_pages_of_llm_tracing_have_no_serious_problem(home: Home):
         found += problems(page, "/llm/search?q=refund", looks=looks)
         now = int(time.time() * 1000)
         found += problems(page, f"/llm?project=shop&from={now - 3_600_000}&to={now}", looks=looks)
-        page.get_by_role("slider", name="Cost by model").focus()
+        page.get_by_role("slider", name="Tokens").focus()
         page.keyboard.press("Shift+ArrowLeft")
         found += problems_here(page, "hours being chosen by keys", looks=looks)
         found += problems(page, "/llm/prompt?name=greet&v1=1&v2=2", looks=looks)

@@ -37,8 +37,8 @@ def at_half_past(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert differences() == []
 
 
-def chosen(shop: NewProject, **more: int) -> Window:
-    return Window(Reach((shop.project.pk,)), **{"hours": 3, "now_ms": NOW, "ends_ms": TO, **more})
+def chosen(shop: NewProject, *, hours: int = 3, ends_ms: int = TO) -> Window:
+    return Window(Reach((shop.project.pk,)), hours, NOW, ends_ms=ends_ms)
 
 
 def make_around(shop: NewProject) -> None:
