@@ -1,6 +1,8 @@
 """What stands out among dense series of events an hour: which hours, and which of many values are worth a name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -67,17 +69,29 @@ def liveliest(counts: Integers, *, limit: int) -> Indexes:
     return np.sort(np.argsort(-rise, kind="stable")[:limit])
 
 
-def seasonal_spikes(counts: Integers, *, first: int, threshold: float) -> Cells:
-    """Hours from column `first` on that `analytics.seasonal` scores at least `threshold`; what is before is history."""
+def seasonal_spikes(counts: Integers, *, history: Integers, threshold: float) -> Cells:
+    """Hours with events that `analytics.seasonal` scores at least `threshold`.
+
+    history: the same series in the hours before, which are not looked at for spikes; maybe none.
+    """
     if not counts.size:
         return Cells(*(np.zeros(0, dtype=np.intp),) * 2, *(np.zeros(0),) * 3)
-    found = scores(counts, first=first)
-    row, hour = np.nonzero((found.score >= threshold) & (counts[:, first:] > 0))
+    found = scores(np.concatenate([history, counts], axis=1), first=history.shape[1])
+    row, hour = np.nonzero((found.score >= threshold) & (counts > 0))
     return Cells(row, hour, found.expected[row, hour], found.spread[row, hour], found.score[row, hour])
 
 
-def correlated_pairs(counts: Integers, *, threshold: float) -> list[tuple[int, int, float]]:
-    """Every two of these series [issues, hours], the lower index first, whose Pearson's r is at least `threshold`."""
+def correlated_pairs(
+    counts: Integers, names: Sequence[str], *, threshold: float, limit: int
+) -> list[tuple[int, int, float]]:
+    """Two and two of these series [issues, hours] whose Pearson's r is at least `threshold`, by r, the highest first.
+
+    names: of the series, ascending; series of one name make no pair. Equal ones stand in the order of the series; the
+    lower index comes first in each. At most `limit`.
+    """
     r = np.round(pearson(counts), DIGITS)
-    a, b = np.nonzero(np.triu(r >= threshold, k=1))
-    return list(zip(a.tolist(), b.tolist(), r[a, b].tolist(), strict=True))
+    label = np.cumsum([0, *(after != before for before, after in pairwise(names))]) if names else np.zeros(0)
+    a, b = np.nonzero(np.triu(r >= threshold, k=1) & (label[:, None] != label[None, :]))
+    chosen = np.sort(np.concatenate(contenders(r[a, b], limit=limit)))
+    order = chosen[np.argsort(-r[a, b][chosen], kind="stable")][:limit]
+    return list(zip(a[order].tolist(), b[order].tolist(), r[a, b][order].tolist(), strict=True))

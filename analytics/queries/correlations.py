@@ -25,12 +25,9 @@ def correlations(ask: Ask) -> tuple[Pair, ...]:
     candidates.sort(key=lambda each: (each[1].fingerprint, each[1].project_id))
     rows = found.counts[eligible[[at for at, _ in candidates]]] if candidates else found.counts[:0]
     issues = [issue for _, issue in candidates]
-    pairs = [
-        pair
-        for pair in correlated_pairs(rows, threshold=MIN_CORRELATION)
-        if issues[pair[0]].fingerprint < issues[pair[1]].fingerprint  # one fingerprint in two projects is no pair
-    ]
-    pairs.sort(key=lambda pair: (-pair[2], pair[0], pair[1]))
+    # A fingerprint comes before another; so one that two projects have is no pair.
+    names = [issue.fingerprint for issue in issues]
+    pairs = correlated_pairs(rows, names, threshold=MIN_CORRELATION, limit=ask.limit)
     return tuple(
         Pair(
             a=issues[a],
@@ -39,5 +36,5 @@ def correlations(ask: Ask) -> tuple[Pair, ...]:
             counts_a=tuple(rows[a].tolist()),
             counts_b=tuple(rows[b].tolist()),
         )
-        for a, b, correlation in pairs[: ask.limit]
+        for a, b, correlation in pairs
     )

@@ -1,8 +1,7 @@
 """Where errors happen: the share of each environment, and how its hours vary (contract 7.5)."""
 
-from dataclasses import astuple
-
 from analytics.answers import Ask, Environments, EnvironmentShare
+from errors.queries import insights
 from errors.queries.insights import environment_hours, last_hours
 
 PERCENTS = (50.0, 90.0, 99.0)
@@ -17,7 +16,7 @@ def environments(ask: Ask) -> Environments:
     window = last_hours(hours=ask.hours, now_ms=ask.now_ms)
     rows = environment_hours(ask.reach, window, environment=ask.environment)
     unique = issues_by_environment(ask.reach, window, environment=ask.environment)
-    series = dense_by_name((astuple(row) for row in rows), start_ms=window.start_ms, hours=window.hours)
+    series = dense_by_name(rows, start_ms=window.start_ms, hours=window.hours)
     total = sum(int(counts.sum()) for counts in series.values())
     shares = []
     for name, counts in series.items():
@@ -37,3 +36,8 @@ def environments(ask: Ask) -> Environments:
         )
     shares.sort(key=lambda share: (-share.total_count, share.environment))
     return Environments(tuple(shares), total)
+
+
+def environment_totals(ask: Ask) -> dict[str, int]:
+    """The events of every environment in the window, the most first: what one chooses from. Whichever is asked for."""
+    return insights.environment_totals(ask.reach, last_hours(hours=ask.hours, now_ms=ask.now_ms))

@@ -22,34 +22,33 @@ def spikes(ask: Ask, *, threshold: float, method: str = "classic") -> tuple[Spik
     from errors.queries.packed import hour_counts  # noqa: PLC0415
 
     window = last_hours(hours=ask.hours, now_ms=ask.now_ms)
-    found, before = hour_counts(ask.reach, window, environment=ask.environment), 0
+    found = hour_counts(ask.reach, window, environment=ask.environment)
+    counts, issue_ids = found.counts, found.issue_ids
     if method == "seasonal":
-        ids = found.issue_ids[liveliest(found.counts, limit=MAX_CANDIDATES)].tolist()
-        longer = with_history(ask.reach, window)
-        before = longer.hours - window.hours
-        found = hour_counts(ask.reach, longer, environment=ask.environment, issue_ids=ids)
-        cells = seasonal_spikes(found.counts, first=before, threshold=threshold)
+        rows = liveliest(counts, limit=MAX_CANDIDATES)
+        counts, issue_ids = counts[rows], issue_ids[rows]
+        before = hour_counts(ask.reach, history(ask.reach, window), environment=ask.environment, issue_ids=issue_ids)
+        cells = seasonal_spikes(counts, history=before.of(issue_ids), threshold=threshold)
     else:
-        cells = classic_spikes(found.counts, threshold=threshold, limit=ask.limit)
+        cells = classic_spikes(counts, threshold=threshold, limit=ask.limit)
     return tuple(
         Spike(
             issue=issue,
             hour_ms=window.start_ms + int(cells.hour[at]) * HOUR_MS,
-            count=int(found.counts[cells.series[at], before + cells.hour[at]]),
+            count=int(counts[cells.series[at], cells.hour[at]]),
             expected=float(cells.expected[at]),
             stddev=float(cells.deviation[at]),
             score=float(cells.score[at]),
-            counts=tuple(found.counts[cells.series[at], before:].tolist()),
+            counts=tuple(counts[cells.series[at]].tolist()),
         )
-        for at, issue in ranked(cells.score, found.issue_ids[cells.series], limit=ask.limit)
+        for at, issue in ranked(cells.score, issue_ids[cells.series], limit=ask.limit)
     )
 
 
-def with_history(reach: Reach, window: Window) -> Window:
-    """The window with what is usual before it: as much as the seasonal method looks at, and as there is."""
+def history(reach: Reach, window: Window) -> Window:
+    """The hours before the window that say what is usual: as many as the seasonal method looks at, and as there are."""
     from analytics.seasonal import HISTORY_HOURS  # noqa: PLC0415
 
-    longest = Window(window.start_ms - HISTORY_HOURS * HOUR_MS, window.hours + HISTORY_HOURS)
-    oldest_ms = oldest_hour(reach, longest) or window.start_ms
-    start_ms = min(oldest_ms, window.start_ms)
-    return Window(start_ms, (window.end_ms - start_ms) // HOUR_MS)
+    longest = Window(window.start_ms - HISTORY_HOURS * HOUR_MS, HISTORY_HOURS)
+    start_ms = oldest_hour(reach, longest) or window.start_ms
+    return Window(start_ms, (window.start_ms - start_ms) // HOUR_MS)

@@ -56,31 +56,31 @@ def first_by_fingerprint(issue_ids: Sequence[int], *, limit: int) -> list[int]:
 # --- Environments ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class EnvironmentHour:
-    environment: str
-    hour_ms: int
-    count: int
-
-
-def environment_hours(reach: Reach, window: Window, *, environment: str = "") -> list[EnvironmentHour]:
-    """The hours of the window that have events, of each environment or of one; from the rollup of projects."""
-    rows = project_hours(reach).filter(hour_ms__gte=window.start_ms, hour_ms__lt=window.end_ms)
+def environment_hours(reach: Reach, window: Window, *, environment: str = "") -> list[tuple[str, int, int]]:
+    """Environment, hour (epoch ms) and events of the hours that have any; from the rollup of projects."""
+    rows = project_hours(reach, window)
     if environment:
         rows = rows.filter(environment=environment)
     summed = rows.order_by().values("environment", "hour_ms").annotate(total=Sum("count"))
-    return [EnvironmentHour(*row) for row in summed.values_list("environment", "hour_ms", "total")]
+    return list(summed.values_list("environment", "hour_ms", "total"))
+
+
+def environment_totals(reach: Reach, window: Window) -> dict[str, int]:
+    """The events of each environment in the window, the most first; from the rollup of projects."""
+    summed = project_hours(reach, window).order_by().values("environment").annotate(total=Sum("count"))
+    return dict(summed.order_by("-total", "environment").values_list("environment", "total"))
 
 
 def oldest_hour(reach: Reach, window: Window) -> int | None:
     """The first hour of the window that has events, epoch ms; what lies before says nothing of what is usual."""
-    rows = project_hours(reach).filter(hour_ms__gte=window.start_ms, hour_ms__lt=window.end_ms)
-    return rows.order_by("hour_ms").values_list("hour_ms", flat=True).first()
+    return project_hours(reach, window).order_by("hour_ms").values_list("hour_ms", flat=True).first()
 
 
-def project_hours(reach: Reach) -> QuerySet[ProjectHourlyCount]:
-    """The hours of the reachable projects."""
-    rows = ProjectHourlyCount.objects.filter(project__removing_at=None)
+def project_hours(reach: Reach, window: Window) -> QuerySet[ProjectHourlyCount]:
+    """The hours of the reachable projects in the window."""
+    rows = ProjectHourlyCount.objects.filter(
+        hour_ms__gte=window.start_ms, hour_ms__lt=window.end_ms, project__removing_at=None
+    )
     return rows if reach.project_ids is None else rows.filter(project__in=reach.project_ids)
 
 
@@ -165,21 +165,21 @@ def new_issues(places: set[Place]) -> Counter[Place]:
             for project_id, name, number in counted.values_list("project_id", "first_release", "number")
         }
     )
-    for own, first in first_places({project_id for project_id, _ in places}):
+    for own, first in first_places():
         found[own] -= 1
         found[first] += 1
     return found
 
 
-def first_places(project_ids: set[str]) -> list[tuple[Place, Place]]:
+def first_places() -> list[tuple[Place, Place]]:
     """Of each issue that shows others: the release its own first event came from, and that of the first of them all."""
-    merged = Issue.objects.filter(merged_into__isnull=False, project__in=project_ids).order_by("pk")
-    groups: dict[int, list[tuple[int, str]]] = {}
-    for head_id, first_ms, name in merged.values_list("merged_into_id", "first_seen_ms", "first_release"):
-        groups.setdefault(head_id or 0, []).append((first_ms, name))
+    merged = Issue.objects.filter(merged_into__isnull=False)
+    groups: dict[int, list[tuple[int, int, str]]] = {}
+    for head_id, first_ms, pk, name in merged.values_list("merged_into_id", "first_seen_ms", "pk", "first_release"):
+        groups.setdefault(head_id or 0, []).append((first_ms, pk, name))
     heads = Issue.objects.filter(pk__in=groups).annotate(own_ms=Min("aggregates__first_seen_ms"))
     found = []
     for head_id, project_id, name, own_ms in heads.values_list("pk", "project_id", "first_release", "own_ms"):
-        _, first = min([(own_ms, name), *groups[head_id]], key=lambda each: each[0])
+        _, _, first = min([(own_ms, head_id, name), *groups[head_id]])
         found.append(((project_id, name), (project_id, first)))
     return found

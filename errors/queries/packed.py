@@ -35,9 +35,8 @@ class HourCounts:
     issue_ids: Integers
     counts: Integers
 
-    def of(self, issue_ids: Sequence[int]) -> Integers:
-        """The rows [issues, hours] of these issues, in their order; zeros for one without events."""
-        wanted = np.asarray(issue_ids, dtype=np.int64)
+    def of(self, wanted: Integers) -> Integers:
+        """The rows [issues, hours] of the issues with these ids, in their order; zeros for one without events."""
         found: Integers = np.zeros((len(wanted), self.window.hours), dtype=np.int64)
         if len(self.issue_ids) and len(wanted):
             places = np.minimum(np.searchsorted(self.issue_ids, wanted), len(self.issue_ids) - 1)
@@ -56,7 +55,7 @@ class Piece(NamedTuple):
 
 
 def hour_counts(
-    reach: Reach, window: Window, *, environment: str = "", issue_ids: Sequence[int] | None = None
+    reach: Reach, window: Window, *, environment: str = "", issue_ids: Integers | None = None
 ) -> HourCounts:
     """Events of each reachable issue in each hour of the window, in one environment if it is named.
 
@@ -142,9 +141,9 @@ def distinct(parts: Sequence[Integers]) -> Integers:
     return np.unique(np.concatenate(different)) if different else np.zeros(0, dtype=np.int64)
 
 
-def narrowed(pieces: Sequence[Piece], issue_ids: Sequence[int], heads: dict[int, int]) -> list[Piece]:
+def narrowed(pieces: Sequence[Piece], issue_ids: Integers, heads: dict[int, int]) -> list[Piece]:
     """What the pieces have of these issues and of those merged into them."""
-    shown = set(issue_ids)
+    shown = set(issue_ids.tolist())
     wanted = np.array(sorted(shown | {pk for pk, head in heads.items() if head in shown}), dtype=np.int64)
     found = []
     for piece in pieces:

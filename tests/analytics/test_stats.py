@@ -136,8 +136,12 @@ def test_pairs_are_each_once_and_alike_ones_compare_equal():
     wave = [0, 3, 1, 0, 5, 2, 0, 4] * 3
     counts = np.array([wave, [2 * each for each in wave], [7] * 24, wave, [5 - each for each in wave]])
 
-    assert correlated_pairs(counts, threshold=0.7) == [(0, 1, 1.0), (0, 3, 1.0), (1, 3, 1.0)]
-    assert correlated_pairs(counts[:0], threshold=0.7) == []
+    found = correlated_pairs(counts, "abcde", threshold=0.7, limit=9)
+
+    assert found == [(0, 1, 1.0), (0, 3, 1.0), (1, 3, 1.0)]
+    assert correlated_pairs(counts, "abcde", threshold=0.7, limit=2) == found[:2]
+    assert correlated_pairs(counts, "aabbc", threshold=0.7, limit=9) == [(0, 3, 1.0), (1, 3, 1.0)], "of two projects"
+    assert correlated_pairs(counts[:0], "", threshold=0.7, limit=9) == []
 
 
 # --- Percentiles -----------------------------------------------------------------------------------------------------
