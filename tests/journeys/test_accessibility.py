@@ -135,7 +135,10 @@ def test_the_pages_of_insights_have_no_serious_problem(home: Home):
         found = [
             each for path in pages for each in problems(page, f"/insights{path}", looks=looks)
         ]  # with nothing sent
-        server.home.manage("shell", "-c", TWENTY_HOURS, env=server.env)  # no client can send into hours that are over
+        sent = server.home.manage(
+            "shell", "--command", TWENTY_HOURS, env=server.env
+        )  # no client can send into the past
+        assert sent.returncode == 0, sent.stderr
         for path in pages:
             page.goto(f"/insights{path}?hours=168&project=shop")
             found += problems_here(page, f"/insights{path}", looks=looks)
