@@ -17,6 +17,7 @@ from django.core.cache import cache
 
 from analytics.answers import MAX_LIMIT, USUAL_HOURS, Ask, Environments, Mover, Pair, ReleaseImpact, Spike
 from analytics.queries.correlations import correlations as find_pairs
+from analytics.queries.environments import environment_totals as find_totals
 from analytics.queries.environments import environments as find_environments
 from analytics.queries.movers import movers as find_movers
 from analytics.queries.releases import release_impacts as find_releases
@@ -89,6 +90,12 @@ def environments(ask: Ask) -> Kept[Environments]:
     """Every environment, the busiest first, whatever the limit."""
     of_all = replace(ask, limit=MAX_LIMIT)
     return kept("environments", of_all, partial(find_environments, of_all))
+
+
+def environment_totals(ask: Ask) -> dict[str, int]:
+    """The events of every environment of the window, the most first, whichever is asked for."""
+    of_all = replace(ask, limit=MAX_LIMIT, environment="")
+    return kept("environment totals", of_all, partial(find_totals, of_all)).answer
 
 
 def kept(question: str, ask: Ask, work: Callable[[], Answer], *more: object) -> Kept[Answer]:

@@ -1,7 +1,7 @@
 """What every page of the section shares: projects, window, environment from the address, and how it answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.shortcuts import render
 from accounts.http import PageRequest
 from accounts.models import User
 from analytics import cached
-from analytics.answers import MAX_HOURS, MAX_LIMIT, USUAL_HOURS, USUAL_LIMIT, Ask, Environments
+from analytics.answers import MAX_HOURS, MAX_LIMIT, USUAL_HOURS, USUAL_LIMIT, Ask
 from bloop_site.lib.clock import HOUR_MS, hour_of, now_ms
 from bloop_site.lib.csv_files import csv_file
 from bloop_site.lib.links import Chip, Choice, with_query
@@ -53,23 +53,20 @@ class Shell:
         return dict(visible_projects(self.user).values_list("slug", "name"))
 
     @cached_property
-    def environments(self) -> Environments:
-        """All environments of the window, whichever is chosen."""
-        return cached.environments(replace(self.ask, environment="")).answer
+    def environments(self) -> Mapping[str, int]:
+        """The events of all environments of the window, whichever is chosen, the busiest first."""
+        return cached.environment_totals(self.ask)
 
     @property
     def events(self) -> int:
         """Events of the window, in the environment if one is chosen."""
-        if not self.ask.environment:
-            return self.environments.total_count
-        counts = {each.environment: each.total_count for each in self.environments.environments}
-        return counts.get(self.ask.environment, 0)
+        totals = self.environments
+        return totals.get(self.ask.environment, 0) if self.ask.environment else sum(totals.values())
 
     @property
     def environment_names(self) -> list[str]:
         """What the filter offers, by name."""
-        busiest = self.environments.environments[:MAX_LIMIT]
-        return sorted({each.environment for each in busiest} | {self.ask.environment} - {""})
+        return sorted({*list(self.environments)[:MAX_LIMIT], self.ask.environment} - {""})
 
 
 def span_words(hours: int) -> str:

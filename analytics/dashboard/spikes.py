@@ -72,7 +72,6 @@ def spikes(request: PageRequest) -> HttpResponseBase:
             Choice(words, with_query(shell.query, method=None if name == SEASONAL else name, open=None), name == method)
             for name, words in METHOD_WORDS
         ],
-        "threshold": threshold,
         **limits(shell, method, threshold),
     }
     return answer(request, shell, "analytics/spikes.html", context, at_ms=found.now_ms, shown=len(found.answer))

@@ -148,6 +148,15 @@ def test_series_that_never_change_are_no_numbers_that_json_lacks(client: Client,
     assert get(client, "spikes?hours=12&threshold=-1")["spikes"] == []
 
 
+@pytest.mark.parametrize("path", [*ENDPOINTS, "spikes?method=seasonal"])
+@pytest.mark.parametrize("hours", [1, 2, 720])
+def test_the_shortest_and_the_longest_window_are_answered(path: str, hours: int, client: Client, shop: NewProject):
+    tell_everything(shop.project)
+
+    joint = "&" if "?" in path else "?"
+    assert get(client, f"{path}{joint}hours={hours}&threshold=0.1")
+
+
 # --- What may be asked ------------------------------------------------------------------------------------------------
 
 

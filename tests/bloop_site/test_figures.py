@@ -82,3 +82,20 @@ def test_short_money_carries_the_exact_amount_on_hover_and_for_the_ear():
 def test_a_short_duration_carries_its_milliseconds_and_none_is_a_dash():
     assert f'title="1,240.5{NBSP}ms"' in render("{% took ms %}", ms=1_240.5)
     assert render("{% took ms %}", ms=None) == f'<data class="number" value="">{DASH}</data>'
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (0.0, "as before"),
+        (0.004, "as before"),
+        (-0.004, "as before"),
+        (0.12, f"12{NBSP}% more"),
+        (-0.5, f"50{NBSP}% less"),
+        (-1.0, f"100{NBSP}% less"),
+        (9.0, f"900{NBSP}% more"),
+        (11.4, "12 times as much"),
+    ],
+)
+def test_a_change_is_told_in_percent_or_as_a_multiple(part, words):
+    assert figures.change(part) == words
