@@ -1,6 +1,7 @@
 """Channels of a rule (contract 6.2): what is echoed, what is told once, what is masked for whom."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from accounts.models import AuditEntry
 from alerts.models import Channel
 from projects.services.projects import NewProject
 from tests.alerts.made import MAIL, SLACK, WEBHOOK, make_channel, make_rule
+from tests.alerts.sinks import Answer, Sink, answering
 from tests.factories import make_token
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +119,29 @@ def test_a_rule_has_so_many_channels_and_no_more(api: Client, shop: NewProject):
     answer = add(api, rule.pk, MAIL)
 
     assert (answer.status_code, answer.json()) == (400, {"error": "a rule has at most 20 channels"})
+
+
+def test_a_test_is_sent_for_real_and_tells_each_channels_result(
+    api: Client, shop: NewProject, sinks: Callable[[Answer], Sink], private_allowed: None
+):
+    rule, (well, ill) = make_rule(shop.project), (sinks(answering(200)), sinks(answering(404, b"no_service")))
+    first = make_channel(rule, {"type": "slack", "webhook_url": well.url()}).channel
+    second = make_channel(rule, {"type": "webhook", "url": ill.url()}).channel
+
+    answer = api.post(f"/v1/alerts/{rule.pk}/test")
+
+    told = answer.json()
+    assert (answer.status_code, set(told), told["sent"]) == (200, {"sent", "results"}, True)
+    assert [(each["channel_id"], each["ok"], each["status"]) for each in told["results"]] == [
+        (first.pk, True, 200),
+        (second.pk, False, 404),
+    ]
+    assert "no_service" in told["results"][1]["detail"]
+    assert (len(well.got), len(ill.got)) == (1, 1)
+    assert well.got[0].json["text"].startswith("*[bloop alert: test]*")
+
+
+def test_a_rule_that_tells_nobody_is_tested_too(api: Client, shop: NewProject):
+    rule = make_rule(shop.project)
+
+    assert api.post(f"/v1/alerts/{rule.pk}/test").json() == {"sent": True, "results": []}

@@ -1,5 +1,6 @@
 """Every page so far under axe-core, light and dark, on a desk and on a phone: nothing serious or critical."""
 
+import re
 import time
 import uuid
 from importlib.resources import files
@@ -126,6 +127,37 @@ def test_the_pages_of_llm_tracing_have_no_serious_problem(home: Home):
         found += problems(page, "/llm/scores?name=accuracy", looks=looks)
         found += problems(page, "/llm/trace/shop?id=judged&span=ask", looks=looks)
         found += problems(page, "/settings/projects/shop/llm", looks=looks)
+
+    assert "\n".join(found) == ""
+
+
+def test_the_pages_of_alerts_have_no_serious_problem(home: Home):
+    looks = [LOOKS[0], LOOKS[-1]]
+    with serving(home) as server, chromium() as browser:
+        context = browser.new_context(base_url=server.origin, bypass_csp=True)
+        set_up(context, server)
+        page = context.new_page()
+        found = [each for path in ("/alerts", "/alerts/history") for each in problems(page, path, looks=looks)]
+        for kind in (
+            "new_issue",
+            "threshold",
+            "spike",
+            "llm_cost_spike",
+            "llm_error_rate",
+            "llm_latency",
+            "llm_budget",
+        ):
+            found += problems(page, f"/alerts/new?kind={kind}", looks=looks)
+        page.get_by_text("E-mail", exact=True).click()
+        page.get_by_label("Address").fill("ann@example.com")
+        page.get_by_role("button", name="Save rule").click()
+        page.wait_for_url(re.compile(r"/alerts/\d+$"))
+        rule = page.url.rpartition("/")[2]
+        page.get_by_role("button", name="Test", exact=True).click()
+        expect(page.locator("#tested")).to_contain_text("Failed")
+        found += problems_here(page, "a tested rule", looks=looks)
+        for path in ("/alerts", f"/alerts/{rule}", f"/alerts/{rule}/edit"):
+            found += problems(page, path, looks=looks)
 
     assert "\n".join(found) == ""
 
