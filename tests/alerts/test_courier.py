@@ -66,8 +66,8 @@ def test_the_task_returns_at_once_and_the_message_arrives(courier: Courier, shop
     took = time.monotonic() - begun
 
     wait_for("sent", delivery)
-    assert took < 1
-    assert (len(sink.got), sink.got[0].at - begun < 2) == (1, True)
+    assert took < 2
+    assert (len(sink.got), sink.got[0].at - begun < 5) == (1, True)
     slow.is_closed.set()
 
 
@@ -83,7 +83,7 @@ def test_a_second_message_is_sent_while_the_first_still_hangs(courier: Courier, 
     delivery_tasks.wake_courier()
 
     wait_for("sent", delivery)
-    assert sink.got[0].at - begun < 1
+    assert sink.got[0].at - begun < 5
     slow.is_closed.set()
 
 
@@ -98,7 +98,7 @@ def test_what_is_due_soon_is_waited_for(
     delivery_tasks.wake_courier()
 
     wait_for("sent", delivery)
-    assert 0.4 < sink.got[1].at - sink.got[0].at < 3
+    assert 0.4 < sink.got[1].at - sink.got[0].at < 8
 
 
 def test_nothing_due_wakes_nobody(courier: Courier):

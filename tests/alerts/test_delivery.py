@@ -27,6 +27,7 @@ __all__ = ["shared_database"]
 pytestmark = pytest.mark.django_db
 Start = Callable[..., Sink]
 MINUTE = 60_000
+SOON = 1.5  # seconds; alone on a machine it takes a tenth, and who hangs is left after 2
 
 
 @pytest.fixture(autouse=True)
@@ -163,11 +164,12 @@ def test_attempts_grow_apart_and_end(shop: NewProject, sinks: Start):
     at, waits = NOW_MS, []
 
     while (due := run(at)) is not None:
-        waits.append(round((due - at) / 1000))
+        waits.append((due - at) / 1000)
         at = due
 
     delivery = only(firing)
-    assert waits == [5, 30, 120, 600, 3600]
+    assert len(waits) == 5
+    assert all(wait <= found < wait + 3 for wait, found in zip((5, 30, 120, 600, 3600), waits, strict=True))
     assert (delivery.state, delivery.attempts, len(sink.got)) == ("failed", 6, 6)
     assert (delivery.reply_status, delivery.reply) == (500, "it answered 500")
     assert delivery.finished_ms is not None
@@ -361,11 +363,11 @@ def test_a_dead_channel_delays_nobody(shop: NewProject, sinks: Start, soon_over:
     fire(shop, ("slack", healthy.url()), ("webhook", healthy.url()), cause="new:2")
 
     begun = time.monotonic()
-    run(seconds=0.9)
+    run(seconds=SOON)
 
-    assert [got.at - begun < 1 for got in healthy.got] == [True, True]
+    assert [got.at - begun < SOON for got in healthy.got] == [True, True]
     assert len(dead.got) == AT_ONCE_A_HOST
-    assert 1.9 < time.monotonic() - begun < 4
+    assert 1.9 < time.monotonic() - begun < 8
 
 
 def test_one_channel_takes_one_message_at_a_time_and_others_go_on(shop: NewProject, sinks: Start, soon_over: None):
@@ -377,16 +379,17 @@ def test_one_channel_takes_one_message_at_a_time_and_others_go_on(shop: NewProje
         fire(shop, rule=rule, cause=f"new:{number}")
 
     begun = time.monotonic()
-    run(seconds=1)
+    run(seconds=SOON)
 
     assert len(dead.got) == 1
     assert len(healthy.got) == 5
-    assert all(got.at - begun < 1.5 for got in healthy.got)
+    assert all(got.at - begun < SOON for got in healthy.got)
 
 
 def test_what_becomes_due_while_others_hang_is_sent_at_once_when_told_of(
-    shop: NewProject, sinks: Start, soon_over: None, shared_database: None
+    shop: NewProject, sinks: Start, soon_over: None, shared_database: None, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(deliver, "LOOK_EVERY", 60)
     dead, healthy = sinks(hanging), sinks(answering(200))
     fire(shop, ("webhook", dead.url()))
     inbox: deliver.Inbox = queue.SimpleQueue()
@@ -400,7 +403,7 @@ def test_what_becomes_due_while_others_hang_is_sent_at_once_when_told_of(
 
     _, told_at = at_once([lambda: deliver_due(now_ms=NOW_MS, seconds=30, inbox=inbox), later])
 
-    assert healthy.got[0].at - told_at < 0.5
+    assert healthy.got[0].at - told_at < SOON
 
 
 def test_nothing_is_begun_when_the_worker_stops(shop: NewProject, sinks: Start):
@@ -576,5 +579,5 @@ def test_a_test_waits_for_the_slowest_once_not_for_each(shop: NewProject, sinks:
     begun = time.monotonic()
     results = send_test(rule, now_ms=NOW_MS)
 
-    assert 1.9 < time.monotonic() - begun < 3.5
+    assert 1.9 < time.monotonic() - begun < 8
     assert {(each.ok, each.detail) for each in results} == {(False, "no answer within 2 s")}

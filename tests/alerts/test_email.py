@@ -234,7 +234,7 @@ def test_a_server_that_hangs_or_drips_is_left_in_time(
         ended.set()
         thread.join(timeout=5)
 
-    assert 0.9 < time.monotonic() - begun < 3
+    assert 0.9 < time.monotonic() - begun < 6
     assert (error.permanent, error.words) == (False, "the mail server was not done within 1 s")
 
 

@@ -10,7 +10,8 @@ from django.conf import LazySettings
 from bloop_site.lib import outbound
 from bloop_site.lib.outbound import OutboundError, Reply, UrlRefused, post, shown_text, target_of
 from tests.alerts.conftest import Authority, authority, configure, private_allowed, sinks
-from tests.alerts.sinks import answering, dripping, hanging, shut_port, streaming, trickling
+from tests.alerts.sinks import Sink, answering, dripping, hanging, shut_port, streaming, trickling
+from tests.journeys.server import wait_until
 
 __all__ = ["authority", "private_allowed", "sinks"]
 
@@ -89,7 +90,7 @@ def test_who_never_answers_is_left_in_time(answer: Any, private_allowed: None, s
     begun = time.monotonic()
     error = refusal(sink.url(), seconds=1)
 
-    assert 0.9 < time.monotonic() - begun < 2
+    assert 0.9 < time.monotonic() - begun < 6
     assert (error.permanent, error.status, error.words) == (False, None, "no answer within 1 s")
 
 
@@ -106,10 +107,13 @@ def test_a_stream_without_end_is_an_answer_of_which_the_beginning_is_read(privat
     assert reply.status == 200
     assert reply.text.startswith("all is well all is well")
     assert len(reply.text) == 500
+    wait_until(lambda: is_quiet(sink), what="the connection closed", seconds=10)
+
+
+def is_quiet(sink: Sink) -> bool:
+    before = sink.sent_bytes
     time.sleep(0.2)
-    sent = sink.sent_bytes
-    time.sleep(0.2)
-    assert sink.sent_bytes == sent, "the connection is closed"
+    return sink.sent_bytes == before
 
 
 def test_a_body_that_never_ends_makes_no_failure_of_a_message_that_was_taken(private_allowed: None, sinks: Any):
@@ -118,7 +122,7 @@ def test_a_body_that_never_ends_makes_no_failure_of_a_message_that_was_taken(pri
     begun = time.monotonic()
 
     assert post(sink.url(), b"{}", headers={}, seconds=1) == Reply(200, "so far")
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 6
 
 
 def test_nobody_there_may_pass(private_allowed: None):
@@ -159,12 +163,12 @@ def test_an_unknown_name_may_pass(private_allowed: None, monkeypatch: pytest.Mon
 
 
 def test_a_resolver_that_hangs_is_left_in_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(3))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(6))
 
     begun = time.monotonic()
     error = refusal("https://slow.example.com/", seconds=0.5)
 
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 5
     assert error.words == "its name was not resolved within 0.5 s"
 
 
