@@ -126,6 +126,7 @@ class RateLimit(Section):
 
 class Alerting(Section):
     cooldown_secs: NotNegative = 900
+    allow_private_addresses: bool = False
 
 
 class Smtp(Section):
@@ -135,7 +136,8 @@ class Smtp(Section):
     username: str = ""
     password: str = ""
     sender: str = Field("bloop@example.com", alias="from")
-    starttls: bool = True
+    starttls: bool = True  # false: TLS from the first byte on
+    plaintext: bool = False  # no TLS at all: a relay on this machine
 
 
 class Analytics(Section):
@@ -187,6 +189,9 @@ class Config(BaseSettings):
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
     redis_url: str | None = Field(None, validation_alias="REDIS_URL")
     default_api_key: str | None = Field(None, validation_alias="BLOOP_DEFAULT_API_KEY")
+    # Where alerts of rules without channels go (contract 6.2).
+    slack_webhook_url: str | None = Field(None, validation_alias="BLOOP_SLACK_WEBHOOK_URL")
+    webhook_url: str | None = Field(None, validation_alias="BLOOP_WEBHOOK_URL")
 
     @classmethod
     def settings_customise_sources(
@@ -198,6 +203,16 @@ class Config(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file()))
+
+    @field_validator("slack_webhook_url", "webhook_url")
+    @classmethod
+    def is_web_address(cls, value: str | None) -> str | None:
+        """An empty one is none. Where it leads is looked at when something is sent."""
+        url = (value or "").strip()
+        if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+            msg = "must be an address such as https://hooks.example.com/alerts"
+            raise ValueError(msg)
+        return url or None
 
     @model_validator(mode="after")
     def batch_fits_capacity(self) -> "Config":
