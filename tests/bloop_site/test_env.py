@@ -34,7 +34,7 @@ DOCUMENTED: dict[str, dict[str, Any]] = {
         "session_ttl_secs": 60,
     },
     "rate_limit": {"per_second": 10, "burst_size": 20, "auth_per_second": 1, "auth_burst_size": 2},
-    "alerting": {"cooldown_secs": 60},
+    "alerting": {"cooldown_secs": 60, "allow_private_addresses": True},
     "smtp": {
         "enabled": True,
         "host": "mail.example.com",
@@ -143,6 +143,16 @@ def test_a_named_file_is_read_instead_of_the_one_beside(monkeypatch: pytest.Monk
     assert env.load().server.port == 2000
 
 
+def test_the_hooks_of_rules_without_channels_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch):
+    assert (env.load().slack_webhook_url, env.load().webhook_url) == (None, None)
+    monkeypatch.setenv("BLOOP_SLACK_WEBHOOK_URL", " https://hooks.slack.com/services/x ")
+    monkeypatch.setenv("BLOOP_WEBHOOK_URL", "")
+
+    config = env.load()
+
+    assert (config.slack_webhook_url, config.webhook_url) == ("https://hooks.slack.com/services/x", None)
+
+
 def test_names_nobody_knows_are_passed_over(monkeypatch: pytest.MonkeyPatch):
     Path("config.toml").write_text('[server]\nport = 1000\ncolour = "red"\n[future]\nx = 1\n')
     monkeypatch.setenv("BLOOP__NOPE__X", "1")
@@ -169,6 +179,9 @@ def test_names_nobody_knows_are_passed_over(monkeypatch: pytest.MonkeyPatch):
         ("BLOOP__AUTH__RP_ORIGIN", "https://example.com:99999", "auth.rp_origin: "),
         ("BLOOP__AUTH__OPEN_SETUP", "perhaps", "auth.open_setup: "),
         ("BLOOP__SMTP__ENABLED", "perhaps", "smtp.enabled: "),
+        ("BLOOP__ALERTING__ALLOW_PRIVATE_ADDRESSES", "perhaps", "alerting.allow_private_addresses: "),
+        ("BLOOP_SLACK_WEBHOOK_URL", "hooks.slack.com/services/x", "BLOOP_SLACK_WEBHOOK_URL: must be an address"),
+        ("BLOOP_WEBHOOK_URL", "ftp://example.com", "BLOOP_WEBHOOK_URL: must be an address"),
         ("BLOOP__LLM_TRACING__DEFAULT_CONTENT_STORAGE", "some", "llm_tracing.default_content_storage: "),
         ("BLOOP__SOURCEMAPS__CACHE_BYTES", "-1", "sourcemaps.cache_bytes: "),
         ("BLOOP__LOGGING__LEVEL", "loud", "logging.level: "),
@@ -343,7 +356,7 @@ def test_the_pool_of_postgresql_connections_is_as_large_as_configured(configured
 
 def test_every_setting_is_used_or_belongs_to_a_section_that_is_not_yet():
     """A field nobody reads is a promise nobody keeps."""
-    not_yet = {"retention", "alerting", "smtp", "analytics", "llm_tracing"}
+    not_yet = {"retention", "alerting", "analytics", "llm_tracing"}
     code = "\n".join(
         path.read_text()
         for app in ("accounts", "alerts", "analytics", "bloop_site", "errors", "ingest", "llmtraces", "projects")
