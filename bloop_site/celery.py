@@ -59,6 +59,12 @@ app.conf.update(
             "schedule": 60,
             "options": {"queue": "bloop", "expires": 60},
         },
+        # Whoever fires an alert sends its own; this is for what is tried again.
+        "deliver-alerts": {
+            "task": "alerts.tasks.deliver",
+            "schedule": 10,
+            "options": {"queue": "bloop", "expires": 10},
+        },
         "purge-expired": {
             "task": "projects.tasks.purge_expired",
             "schedule": settings.BLOOP.retention.prune_interval_secs,

@@ -11,6 +11,7 @@ from django.test import Client
 from accounts import attempts
 from accounts.models import User
 from accounts.throttle import Limit, Throttle
+from alerts import delivery_tasks
 from ingest import buffer
 from ingest.authentication import known_owners, recent_keys
 from ingest.nudge import nudge
@@ -32,6 +33,7 @@ def fresh_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
     refusals.take()
     for task in ("remove_projects", "purge"):
         monkeypatch.setattr(project_tasks, task, SimpleNamespace(apply_async=lambda **_: None))
+    monkeypatch.setattr(delivery_tasks, "deliver", SimpleNamespace(apply_async=lambda **_: None))
     buffer.backlog.read_at = float("-inf")
     recent_keys.keys.clear()
     known_owners.owners.clear()

@@ -244,6 +244,7 @@ def is_edge(path: Path) -> bool:
         "authentication",
         "checks",
         "context",
+        "courier",
         "flush",
         "health",
         "middleware",

@@ -61,7 +61,7 @@ class AlertRule(models.Model):
 class Channel(models.Model):
     """Where a rule's alerts go. config: as `alerts.channels` writes it, with its `type`.
 
-    secret: signs what a webhook gets; others have none. failed_in_row: deliveries given up since the last that arrived.
+    secret: signs what a webhook gets; others have none. failed_in_row: attempts that failed since one arrived.
     """
 
     rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE, related_name="channels")
