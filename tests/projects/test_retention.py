@@ -154,6 +154,8 @@ BOUNDED = {
     "llmtraces.PriceOverride": "made by people",
     "llmtraces.Recalculation": "asked for by people",
     "llmtraces.SavedView": "made by people",
+    "alerts.AlertRule": "made by people",
+    "alerts.Channel": "a few for each rule",
     "errors.MinuteCount": "a ring of 1,440 for each project (docs/decisions/0004)",
 }
 KEPT = {  # contract 3.4: never pruned
