@@ -29,7 +29,8 @@ NOTE_HOURS = """
     ON CONFLICT (project_id, start_ms) DO UPDATE SET
         version = errors_packedhours.version + 1,
         data = CASE WHEN errors_packedhours.hours > %s THEN excluded.data ELSE errors_packedhours.data END,
-        hours = CASE WHEN errors_packedhours.hours > %s THEN 0 ELSE errors_packedhours.hours END
+        hours = CASE WHEN errors_packedhours.hours > %s THEN 0 ELSE errors_packedhours.hours END,
+        asked = CASE WHEN errors_packedhours.hours > %s THEN 0 ELSE errors_packedhours.hours END
     WHERE errors_packedhours.asked > %s
 """
 
@@ -44,13 +45,18 @@ def note_hours(touched: Iterable[tuple[str, int]]) -> None:
         key, index = (project_id, span_of(hour_ms)), hour_ms % SPAN_MS // HOUR_MS
         firsts[key] = min(index, firsts.get(key, index))
     with connection.cursor() as cursor:
-        cursor.executemany(NOTE_HOURS, [(*key, b"", index, index, index) for key, index in sorted(firsts.items())])
+        cursor.executemany(NOTE_HOURS, [(*key, b"", *[index] * 4) for key, index in sorted(firsts.items())])
 
 
 def forget_hours(hours_ms: Iterable[int]) -> None:
-    """In the transaction that removes counts of these hours, of whatever project: no pack says them any more."""
-    spans = {span_of(hour_ms) for hour_ms in hours_ms}
-    PackedHours.objects.filter(start_ms__in=spans).update(version=F("version") + 1, hours=0, data=b"")
+    """In the transaction that removes counts of these hours, of whatever project: no pack says them any more.
+
+    Rows that nobody has packed are held as well: who comes to pack them must wait for what is removed here.
+    """
+    rows = PackedHours.objects.filter(start_ms__in={span_of(hour_ms) for hour_ms in hours_ms})
+    held = rows.select_for_update().order_by("project_id", "start_ms").values_list("pk", "asked")
+    asked = [pk for pk, hours in held if hours]
+    PackedHours.objects.filter(pk__in=asked).update(version=F("version") + 1, asked=0, hours=0, data=b"")
 
 
 def pack_hours(*, now_ms: int, seconds: float) -> bool:
@@ -104,12 +110,16 @@ def pack_span(start_ms: int, *, hours: int, pace: Pace) -> None:
 
 
 def claim(start_ms: int, *, hours: int) -> dict[str, tuple[int, int]]:
-    """Say that these hours are about to be packed. Returns id and version of each row to write, by project."""
-    with write_turn, transaction.atomic():
-        todo = due(since_ms=start_ms).filter(start_ms=start_ms, hours__lt=hours).order_by("project_id")
-        found = todo.select_for_update(of=("self",)).values_list("project_id", "pk", "version")
-        claimed = {project_id: (pk, version) for project_id, pk, version in found}
-        PackedHours.objects.filter(pk__in=[pk for pk, _ in claimed.values()], asked__lt=hours).update(asked=hours)
+    """Say that these hours are about to be packed. Returns id and version of each row to write, by project.
+
+    Row by row: who holds one and waits for the next could wait in a circle with a flush, which holds several.
+    """
+    lacking = due(since_ms=start_ms).filter(start_ms=start_ms, hours__lt=hours).order_by("project_id")
+    claimed: dict[str, tuple[int, int]] = {}
+    for project_id, pk in list(lacking.values_list("project_id", "pk")):
+        with write_turn, transaction.atomic():
+            if PackedHours.objects.filter(pk=pk, hours__lt=hours).update(asked=hours):
+                claimed[project_id] = (pk, PackedHours.objects.values_list("version", flat=True).get(pk=pk))
     return claimed
 
 

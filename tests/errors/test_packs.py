@@ -19,6 +19,7 @@ from errors.models import HourlyCount, Issue, PackedHours
 from errors.models.alerting import SPAN_HOURS, SPAN_MS
 from errors.queries.packed import hour_counts, issues_by_environment
 from errors.queries.trends import Window
+from errors.retention import OldHours
 from errors.services import packs
 from errors.services.merge import merge_issues
 from errors.services.packs import note_hours, pack_hours
@@ -371,6 +372,31 @@ def test_a_packer_waits_for_a_flush_that_has_written_and_not_yet_committed(day: 
         may_commit.set()
 
     results = at_once([flush, packer])
+
+    assert results == [None, None]
+    assert hours_packed()[0] == 6
+    assert wrong_packs() == []
+
+
+@pytest.mark.postgres
+@pytest.mark.usefixtures("shared_database")
+@pytest.mark.django_db(transaction=True)
+def test_a_packer_waits_for_a_purge_that_has_removed_and_not_yet_committed(day: NewProject):
+    has_removed, may_commit = threading.Event(), threading.Event()
+
+    def purge() -> None:
+        with transaction.atomic():
+            old = HourlyCount.objects.filter(hour_ms__lt=T + 3 * HOUR_MS)
+            OldHours("hourly counts", HourlyCount).remove((HourlyCount, list(old.values_list("pk", flat=True))))
+            has_removed.set()
+            assert not may_commit.wait(0.5), "the packer got by"
+
+    def packer() -> None:
+        assert has_removed.wait(10)
+        pack()
+        may_commit.set()
+
+    results = at_once([purge, packer])
 
     assert results == [None, None]
     assert hours_packed()[0] == 6
