@@ -8,7 +8,8 @@ moment later, finds it told (`alerts.services.fire`).
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -50,7 +51,7 @@ class Evaluated:
     """What one call did.
 
     deliveries: to be sent. next_job: the one that there was no time for, None when there was for all. failed: how many
-    jobs did; the log says why.
+    parts did; the log says why.
     """
 
     deliveries: tuple[int, ...] = ()
@@ -72,27 +73,46 @@ def evaluate_some(*, now_ms: int, only_busy: bool = False, from_job: int = 0, se
     ends = time.monotonic() + seconds
     rules = enabled_rules(tell=not only_busy)
     projects = {pk: Named(name, slug) for pk, name, slug in live_projects().values_list("pk", "name", "slug")}
-    deliveries, is_done = judge_happenings(rules, projects, now_ms=now_ms, ends=ends)
+    told = Told()
+    is_done = told.take(lambda: judge_happenings(rules, projects, now_ms=now_ms, ends=ends))
     for rule_id in digest.due_rules(now_ms=now_ms):
-        deliveries += digest.tell(rule_id, projects, now_ms=now_ms)
+        told.take(partial(tell_digest, rule_id, projects, now_ms=now_ms))
     jobs = jobs_of(rules, projects, now_ms=now_ms, only_busy=only_busy)[from_job:]
-    done, failed = 0, 0
+    done = 0
     while done < len(jobs) and (not done or time.monotonic() < ends):
-        made = run(jobs[done], projects, now_ms=now_ms)
-        deliveries += made or []
-        failed += made is None
+        told.take(partial(run, jobs[done], projects, now_ms=now_ms))
         done += 1
     is_done &= done == len(jobs)
-    return Evaluated(tuple(deliveries), None if is_done else from_job + done, failed)
+    return Evaluated(tuple(told.deliveries), None if is_done else from_job + done, told.failed)
 
 
-def run(job: Job, projects: Projects, *, now_ms: int) -> list[int] | None:
-    """What a job finds, fired; None if it failed, which stops no other."""
-    try:
-        return fire(list(job()), projects, now_ms=now_ms)
-    except Exception:
-        log.exception("job_failed")
-        return None
+@dataclass
+class Told:
+    """What the parts of an evaluation did. One that fails is logged and stops no other."""
+
+    deliveries: list[int] = field(default_factory=list)
+    failed: int = 0
+
+    def take(self, part: Callable[[], tuple[list[int], bool]]) -> bool:
+        """Add a part's deliveries. Returns whether it is done; one that failed is left for the next time."""
+        try:
+            made, is_done = part()
+        except Exception:
+            log.exception("evaluation_failed")
+            self.failed += 1
+            return True
+        self.deliveries += made
+        return is_done
+
+
+def run(job: Job, projects: Projects, *, now_ms: int) -> tuple[list[int], bool]:
+    """What a job finds, fired."""
+    return fire(list(job()), projects, now_ms=now_ms), True
+
+
+def tell_digest(rule_id: int, projects: Projects, *, now_ms: int) -> tuple[list[int], bool]:
+    """What a rule held back."""
+    return digest.tell(rule_id, projects, now_ms=now_ms), True
 
 
 def enabled_rules(*, tell: bool = True) -> list[Rule]:
