@@ -35,7 +35,7 @@ USUAL = "new_issue"
 
 @dataclass
 class Forms:
-    """The three forms of the page. channel: None where a rule is there already."""
+    """The three forms of the page. channel: None where a rule is there already, whose project is the only one."""
 
     kind: Kind
     rule: RuleForm
@@ -50,7 +50,9 @@ class Forms:
 
     @property
     def project(self) -> Project | None:
-        """The chosen project, None for all."""
+        """The chosen project, or that of the rule; None for all."""
+        if "project" not in self.rule.fields:
+            return self.projects[0] if self.projects else None
         slug = self.rule.cleaned_data["project"]
         return next((project for project in self.projects if project.slug == slug), None)
 
@@ -96,16 +98,14 @@ def forms_of(request: PageRequest, rule: AlertRule, data: QueryDict | None = Non
     own = rule.config if kind.type == rule.rule_type else {}
     initial = {
         "name": rule.name,
-        "project": rule.project.slug if rule.project else "",
         "environment_filter": rule.environment_filter,
         "source_filter": rule.source_filter,
         "cooldown_secs": rule.cooldown_secs,
         "description": rule.description,
     }
-    choice = (rule.project.slug, rule.project.name) if rule.project else ("", "All projects")
     return Forms(
         kind=kind,
-        rule=RuleForm(data, initial=initial, projects=[choice]),
+        rule=RuleForm(data, initial=initial, projects=None),
         params=kind.form(data, initial=own),
         channel=None,
         projects=projects,
@@ -126,7 +126,7 @@ def page_context(request: PageRequest, forms: Forms, rule: AlertRule | None, **s
         "channels": [channel_row(channel) for channel in channels_of(rule)] if rule else [],
         "hooks": hook_names(),
         "usual_cooldown": span_words(settings.BLOOP.alerting.cooldown_secs),
-        "may_make": bool(forms.rule.fields["project"].choices),  # type: ignore[attr-defined]
+        "may_make": rule is not None or bool(forms.rule.offered),
         "action": reverse("alerts:edit", args=[rule.pk]) if rule else reverse("alerts:new"),
         "preview_url": reverse("alerts:preview-of", args=[rule.pk]) if rule else reverse("alerts:preview"),
         **shown,
@@ -243,7 +243,7 @@ def draft_of(forms: Forms) -> Draft | None:
     forms.rule.is_valid()
     data = forms.rule.cleaned_data
     config = forms.params.read() if forms.params.is_valid() else None
-    if config is None or "project" not in data:
+    if config is None or "project" in forms.rule.errors:
         return None
     return Draft(
         config=config,

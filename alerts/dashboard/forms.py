@@ -18,7 +18,7 @@ KIND_WORDS = dict(ChannelType.choices)
 
 
 class RuleForm(RefusableForm):
-    """projects: slugs and names to choose from, "" for all."""
+    """projects: slugs and names to choose from, "" for all; None for a rule that has its project for good."""
 
     name = forms.CharField(
         max_length=MAX_NAME,
@@ -40,8 +40,11 @@ class RuleForm(RefusableForm):
         error_messages={"max_length": TOO_LONG},
     )
 
-    def __init__(self, *args: Any, projects: Sequence[tuple[str, str]], **options: Any) -> None:
+    def __init__(self, *args: Any, projects: Sequence[tuple[str, str]] | None, **options: Any) -> None:
         super().__init__(*args, **options)
+        if projects is None:
+            del self.fields["project"]
+            return
         chosen = self.fields["project"]
         assert isinstance(chosen, forms.ChoiceField)  # noqa: S101  told to the type checker
         chosen.choices = list(projects)
