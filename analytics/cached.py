@@ -22,7 +22,9 @@ from analytics.queries.environments import environments as find_environments
 from analytics.queries.movers import movers as find_movers
 from analytics.queries.releases import release_impacts as find_releases
 from analytics.queries.spikes import spikes as find_spikes
+from bloop_site.lib.log import logger
 
+log = logger("analytics")
 SHAPE = 1  # of what is kept; counted up when rows of answers.py change, for caches that outlive a process
 
 Answer = TypeVar("Answer")
@@ -106,14 +108,31 @@ def kept(question: str, ask: Ask, work: Callable[[], Answer], *more: object) -> 
     key = key_of(question, ask, *more)
 
     def found_or_new() -> Kept[Answer]:
-        found: Kept[Answer] | None = cache.get(key)  # whoever waited for the flight before this one finds its answer
+        found: Kept[Answer] | None = look_up(key)  # whoever waited for the flight before this one finds its answer
         if found is None:
             found = Kept(work(), ask.now_ms)
-            cache.set(key, found, seconds)
+            keep(key, found, seconds)
         return found
 
-    known: Kept[Answer] | None = cache.get(key)
+    known: Kept[Answer] | None = look_up(key)
     return known if known is not None else flights.share(key, found_or_new)
+
+
+def look_up(key: str) -> Any:
+    """What the cache has; nothing while it is away: then each question is worked out anew."""
+    try:
+        return cache.get(key)
+    except Exception as error:  # noqa: BLE001  whatever a cache raises
+        log.warning("cache_away", reason=type(error).__name__)
+        return None
+
+
+def keep(key: str, answer: Kept[Answer], seconds: float) -> None:
+    """Keep it, unless the cache is away."""
+    try:
+        cache.set(key, answer, seconds)
+    except Exception as error:  # noqa: BLE001  whatever a cache raises
+        log.warning("cache_away", reason=type(error).__name__)
 
 
 def key_of(question: str, ask: Ask, *more: object) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import LazySettings
 from django.core.cache import cache
@@ -23,6 +24,9 @@ from projects.models import DEFAULT_ID, Project
 from projects.services.projects import NewProject
 from tests.access import World, standing_world
 from tests.factories import make_admin, make_project, make_user
+
+hypothesis.settings.register_profile("bloop", deadline=None)  # a busy machine is not a failure
+hypothesis.settings.load_profile("bloop")
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.cache.backends.redis import RedisCache
 from django.test import Client
 
 from analytics import cached
@@ -49,6 +50,16 @@ def test_results_are_cached_for_sixty_seconds(admin_client: Client, shop: NewPro
 
 def test_how_long_is_configured_and_0_is_not_at_all(admin_client: Client, shop: NewProject, settings: Any):
     change(settings, cache_ttl_secs=0)
+    for count in (1, 2):
+        tell(shop.project, f"e{count}", {1: 1})
+        assert len(get(admin_client, "movers")["movers"]) == count
+
+
+def test_while_the_cache_is_away_each_answer_is_worked_out_anew(
+    admin_client: Client, shop: NewProject, monkeypatch: pytest.MonkeyPatch
+):
+    away = RedisCache("redis://127.0.0.1:1/0", {})  # nobody listens there
+    monkeypatch.setattr(cached, "cache", away)
     for count in (1, 2):
         tell(shop.project, f"e{count}", {1: 1})
         assert len(get(admin_client, "movers")["movers"]) == count
