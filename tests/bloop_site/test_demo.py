@@ -12,6 +12,7 @@ from analytics.queries.environments import environments
 from analytics.queries.movers import movers
 from analytics.queries.releases import release_impacts
 from analytics.queries.spikes import spikes
+from alerts.models import AlertRule, Channel, Firing
 from bloop_site.demo.generate import play
 from bloop_site.lib.clock import DAY_MS
 from errors.models import Event, HourlyCount, Issue, Note, Transition
@@ -37,6 +38,9 @@ def test_demo_plays_forty_issues_of_three_projects_over_fourteen_days_once():
     assert Issue.objects.filter(merged_into__isnull=False).count() == 1
     assert Issue.objects.filter(muted_until_ms__isnull=False).exists()
     assert Issue.objects.filter(in_next_release=True).exists()
+    assert (AlertRule.objects.count(), AlertRule.objects.filter(is_enabled=False).count()) == (3, 1)
+    assert set(Firing.objects.values_list("deliveries__state", flat=True)) == {"sent", "failed"}
+    assert Channel.objects.filter(failed_in_row__gte=3).count() == 1
     assert (buffer.waiting_items(), buffer.dead_items()) == (0, 0)
     assert play(now=NOW) is None
     assert Project.objects.count() == 4  # the demo's three and the default one
