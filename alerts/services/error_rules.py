@@ -5,14 +5,11 @@ A window's whole minutes are summed; the events of the minute it begins within a
 
 from collections.abc import Collection, Iterator, Sequence
 
-import numpy as np
-
 from alerts.configs import Spike, Threshold
 from alerts.rules import spike, threshold
 from alerts.rules.base import WHOLE_PROJECT, Alert, Rule
 from alerts.services.fire import Candidate
 from alerts.services.judging import Due, Judging, candidate, projects_of
-from analytics import seasonal
 from bloop_site.lib.clock import HOUR_MS, SECOND_MS, hour_of
 from errors.queries import alerting
 from errors.queries.alerting import BusyIssue, Narrowed, Places
@@ -129,11 +126,13 @@ def spike_of(judging: Judging, rule: Rule, config: Spike, due: Due[Places], sinc
 
 def judge_seasons(judging: Judging, narrowed: Narrowed, rules: Sequence[tuple[Rule, Spike]]) -> Iterator[Candidate]:
     """Rules with the same filters: issues whose last whole hour stands out from what that hour usually holds."""
+    from analytics.seasonal import HISTORY_HOURS, THRESHOLD  # noqa: PLC0415  numpy is loaded where such a rule is
+
     hour_ms = hour_of(judging.now_ms) - HOUR_MS
     busy = alerting.busiest(
         projects_of([rule for rule, _ in rules]),
         hour_ms=hour_ms,
-        history=seasonal.HISTORY_HOURS,
+        history=HISTORY_HOURS,
         narrowed=narrowed,
         least=spike.MIN_EVENTS,
         limit=BUSIEST,
@@ -141,7 +140,7 @@ def judge_seasons(judging: Judging, narrowed: Narrowed, rules: Sequence[tuple[Ru
     for hour, project_id in scored(busy, hour_ms=hour_ms):
         for rule, _ in rules:
             for _, name, found in judging.due(rule, {project_id: hour}, key=hour.fingerprint):
-                alert = spike.judge_hour(found, threshold=seasonal.THRESHOLD, project_name=name)
+                alert = spike.judge_hour(found, threshold=THRESHOLD, project_name=name)
                 yield from candidate(rule, project_id, alert)
 
 
@@ -149,7 +148,11 @@ def scored(issues: Sequence[BusyIssue], *, hour_ms: int) -> Iterator[tuple[spike
     """The last hour of each issue with its score, and the project."""
     if not issues:
         return
-    result = seasonal.scores(np.array([issue.counts for issue in issues]), first=len(issues[0].counts) - 1)
+    import numpy as np  # noqa: PLC0415  likewise
+
+    from analytics.seasonal import scores  # noqa: PLC0415
+
+    result = scores(np.array([issue.counts for issue in issues]), first=len(issues[0].counts) - 1)
     for row, issue in enumerate(issues):
         yield (
             spike.ScoredHour(
