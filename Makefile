@@ -63,7 +63,7 @@ test: dev staticfiles/staticfiles.json ## the whole test suite on SQLite, browse
 
 test-postgres: dev staticfiles/staticfiles.json ## the whole test suite on a PostgreSQL 15 of its own
 	@scripts/services chromium redis postgresql
-	$(SCRATCH) $(PY) scripts/with-postgres scripts/run-tests "not sqlite" $(PYTEST_FLAGS) $(TESTS)
+	$(SCRATCH) $(PY) scripts/with-postgres scripts/run-tests "not sqlite and not screen" $(PYTEST_FLAGS) $(TESTS)
 
 check: lint templates types imports django schema-check house ## format, lint, types, imports, migrations, deployment, API, house rules
 

@@ -36,7 +36,7 @@ def wants(rule: Rule, config: NewIssue, happening: Happening) -> bool:
 def alert_of(happening: Happening) -> Alert:
     """What is said of it."""
     is_regression = happening.kind == REGRESSION
-    begin = "Resolved error came back" if is_regression else "New error"
+    begin = "Regression: resolved error came back" if is_regression else "New error"
     where = f"{happening.release} ({happening.environment})"
     what = f"[{happening.error_type}] {happening.message}"
     return Alert(

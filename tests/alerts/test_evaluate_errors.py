@@ -95,7 +95,7 @@ def test_a_regression_is_told_and_says_so(shop: NewProject):
     send_at(shop, T + HOUR_MS, "fp1", release="2.0", message="boom", error_type="E")
 
     (message,) = fired(T + HOUR_MS)
-    assert message == "Resolved error came back in 2.0 (production): [E] boom - fp1"
+    assert message == "Regression: resolved error came back in 2.0 (production): [E] boom - fp1"
 
 
 @pytest.mark.parametrize("status", [Status.IGNORED, Status.MUTED])

@@ -91,7 +91,7 @@ def test_new_issues_and_comebacks_of_the_week_are_foretold(shop: NewProject, oth
     found = foretold(shop, "new_issue")
 
     assert [message.rsplit(": ", 1)[0] for message in messages(found)] == [
-        "Resolved error came back in 3.0 (production)",
+        "Regression: resolved error came back in 3.0 (production)",
         "New error in 2.0 (production)",
     ]
     assert [each.at_ms for each in found.firings] == [T - HOUR_MS, T - DAY_MS]

@@ -7,7 +7,7 @@ from bloop_site.lib.clock import now_ms
 from tests.journeys.browser import visit
 from tests.journeys.server import Server
 
-pytestmark = [pytest.mark.journey, pytest.mark.browser]
+pytestmark = [pytest.mark.journey, pytest.mark.browser, pytest.mark.screen]
 
 
 def enter(page: Page, server: Server, path: str) -> None:
