@@ -22,6 +22,11 @@ def may_change_of(user: User, project: Project | None) -> bool:
     return user.is_admin if project is None else may_manage(user, project)
 
 
+def may_see_answers(user: User, rule: AlertRule) -> bool:
+    """Whether the user may see what the rule's channels answered, which may quote any alert that was sent there."""
+    return rule.project_id is not None or may_change(user, rule)
+
+
 def token_may_change(token: ApiToken, rule: AlertRule) -> bool:
     """Whether the rule is one of the token's project; scopes are checked elsewhere."""
     return rule.project_id == token.project_id

@@ -191,7 +191,8 @@ class Keys:
 
     def number(self, name: str, *, least: float, most: float) -> float:
         value = self.required(name)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        is_finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        if not is_finite or isinstance(value, bool):
             raise ConfigInvalid(f"config.{name} must be a number")
         if not least <= value <= most:
             raise ConfigInvalid(f"config.{name} must be from {least:g} to {most:g}")
@@ -256,7 +257,7 @@ def read_error_rate(keys: Keys) -> LlmErrorRate:
 def read_latency(keys: Keys) -> LlmLatency:
     percentile = keys.required("percentile")
     if isinstance(percentile, int | float) and not isinstance(percentile, bool):
-        percentile = f"{percentile:g}"
+        percentile = f"{keys.number('percentile', least=0, most=100):g}"
     if not isinstance(percentile, str) or len(percentile) > 16 or not is_plain(percentile):
         raise ConfigInvalid("config.percentile must be a string such as p99")
     return LlmLatency(

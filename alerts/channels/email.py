@@ -23,6 +23,7 @@ from bloop_site.lib.outbound import SECONDS, shown_text, trusted, within
 FIELDS = (Field("to", "Address", "team@example.com"),)
 MAX_ADDRESSES = 512
 MAX_SUBJECT = 200
+ENCODED = "=?"  # begins an encoded word (RFC 2047), which the mail's headers would decode, line breaks and all
 
 
 def parse(raw: Mapping[Any, Any]) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def parse(raw: Mapping[Any, Any]) -> dict[str, Any]:
     if not isinstance(to, str) or not to.isprintable():
         raise ChannelInvalid("invalid email address")
     to = to.strip()
-    if "@" not in to or not 3 <= len(to) <= MAX_ADDRESSES:
+    if "@" not in to or ENCODED in to or not 3 <= len(to) <= MAX_ADDRESSES:
         raise ChannelInvalid("invalid email address")
     return {"to": to}
 
@@ -128,7 +129,8 @@ def recipients_of(to: str) -> list[str]:
 def mail_of(facts: Facts, *, recipients: list[str], link: str) -> EmailMessage:
     """The mail. Raises ChannelError when an address fits into no header."""
     mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = one_line(f"[bloop alert] {facts.rule_name}")[:MAX_SUBJECT]  # the documented subject
+    subject = one_line(f"[bloop alert] {facts.rule_name}")  # the documented one
+    mail["Subject"] = subject.replace(ENCODED, "= ?")[:MAX_SUBJECT]
     mail["From"] = settings.BLOOP.smtp.sender
     mail["Date"] = format_datetime(from_ms(facts.sent_ms or facts.fired_ms))
     mail["Message-ID"] = f"<{facts.delivery_id or f'fired-{facts.fired_ms}'}.alerts@{own_name()}>"

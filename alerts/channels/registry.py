@@ -31,6 +31,7 @@ KINDS: Mapping[str, Kind] = {
 }
 FIELDS: Mapping[str, Sequence[Field]] = {name: kind.FIELDS for name, kind in KINDS.items()}
 SIGNED = ("webhook",)
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)  # what a stored config that lacks something ends in
 
 
 def parse_channel(raw: object) -> tuple[str, dict[str, Any]]:
@@ -43,7 +44,8 @@ def parse_channel(raw: object) -> tuple[str, dict[str, Any]]:
     name = raw.get("type")
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None or not isinstance(name, str):
-        raise ChannelInvalid(f"unknown channel type: {str(name)[:64]}" if name else "config.type is required")
+        shown_name = str(name)[:64].encode(errors="replace").decode()
+        raise ChannelInvalid(f"unknown channel type: {shown_name}" if name else "config.type is required")
     return name, {"type": name, **kind.parse(raw)}
 
 
@@ -53,18 +55,18 @@ def new_secret(channel_type: str) -> str:
 
 
 def shown(channel_type: str, config: Mapping[str, Any]) -> str:
-    """Where a channel leads, short and without its secrets. Of a config that lacks something: its type."""
+    """Where a channel leads, short and without its secrets. Of a config that cannot be read: its type."""
     try:
         return KINDS[channel_type].shown(config)
-    except KeyError:
+    except UNREADABLE:
         return channel_type
 
 
 def host_of(channel_type: str, config: Mapping[str, Any]) -> str:
-    """Whom a channel depends on: those of one host are slow together. Of a config that lacks something: ""."""
+    """Whom a channel depends on: those of one host are slow together. Of a config that cannot be read: ""."""
     try:
         return KINDS[channel_type].host_of(config)
-    except KeyError:
+    except UNREADABLE:
         return ""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from accounts.models import User
+from alerts.access import may_see_answers
 from alerts.dashboard.rows import ChannelRow, channel_row
 from alerts.queries.rules import broken_channels
 from projects.access import visible_projects
@@ -31,7 +32,11 @@ def broken_notice(user: User) -> BrokenNotice:
     """What this person is told. One query where little is broken."""
     found = broken_channels(visible_projects(user).order_by())
     rows = tuple(
-        BrokenRow(channel_row(each), each.rule.name, f"{reverse('alerts:rule', args=[each.rule_id])}#channels")
+        BrokenRow(
+            channel_row(each, tells_answer=may_see_answers(user, each.rule)),
+            each.rule.name,
+            f"{reverse('alerts:rule', args=[each.rule_id])}#channels",
+        )
         for each in found.channels
     )
     return BrokenNotice(rows, found.total - len(rows))

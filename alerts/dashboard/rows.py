@@ -58,8 +58,8 @@ class ChannelRow:
         return self.name[:1].lower() + self.name[1:] if self.type == ChannelType.WEBHOOK else self.name
 
 
-def channel_row(channel: Channel) -> ChannelRow:
-    """A channel as lists show it."""
+def channel_row(channel: Channel, *, tells_answer: bool = False) -> ChannelRow:
+    """A channel as lists show it. tells_answer: whether its last failure may be told (`alerts.access`)."""
     health = "good" if channel.last_sent_ms else "new"
     if channel.failed_in_row:
         health = "broken" if channel.failed_in_row >= BROKEN_AFTER else "shaky"
@@ -71,7 +71,7 @@ def channel_row(channel: Channel) -> ChannelRow:
         health=health,
         failed_in_row=channel.failed_in_row,
         last_failed_ms=channel.last_failed_ms,
-        last_failure=channel.last_failure,
+        last_failure=channel.last_failure if tells_answer else "",
         last_sent_ms=channel.last_sent_ms,
         has_secret=bool(channel.secret),
     )
@@ -186,11 +186,14 @@ def firing_row(row: FiredRow, *, changes: bool) -> FiringRow:
         state=row.state,
         state_words=STATE_WORDS[row.state],
         facts=facts_of(firing),
-        deliveries=[delivery_row(delivery, changes=changes) for delivery in row.deliveries],
+        deliveries=[
+            delivery_row(delivery, changes=changes, tells_answer=changes or firing.rule.project_id is not None)
+            for delivery in row.deliveries
+        ],
     )
 
 
-def delivery_row(delivery: Delivery, *, changes: bool) -> DeliveryRow:
+def delivery_row(delivery: Delivery, *, changes: bool, tells_answer: bool) -> DeliveryRow:
     """A message as it is shown."""
     label = KIND_LABELS.get(delivery.channel_type, delivery.channel_type)
     if delivery.channel is not None:
@@ -204,7 +207,7 @@ def delivery_row(delivery: Delivery, *, changes: bool) -> DeliveryRow:
         state=DELIVERY_WORDS[Delivery.State(delivery.state)],
         attempts=delivery.attempts,
         status=delivery.reply_status,
-        reply=delivery.reply,
+        reply=delivery.reply if tells_answer else "",
         at_ms=delivery.finished_ms,
         due_ms=delivery.due_ms,
         may_resend=changes and is_done and (delivery.channel is not None or bool(delivery.hook)),

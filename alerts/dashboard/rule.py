@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import actor_of
 from accounts.http import PageRequest
 from alerts import tasks
-from alerts.access import may_change
+from alerts.access import may_change, may_see_answers
 from alerts.channels.base import ChannelInvalid
 from alerts.dashboard.door import rule_act, seen_rule
 from alerts.dashboard.forms import ChannelForm
@@ -53,7 +53,8 @@ def secret_name(rule: AlertRule) -> str:
 
 def page_context(request: PageRequest, rule: AlertRule, **shown: Any) -> dict[str, Any]:
     """What the page shows. shown: forms that were refused in the place of empty ones; results of a test."""
-    channels = [channel_row(channel) for channel in channels_of(rule)]
+    tells_answer = may_see_answers(request.user, rule)
+    channels = [channel_row(channel, tells_answer=tells_answer) for channel in channels_of(rule)]
     fired, page = history_page(
         reach_of(request.user), HistoryFilter(rule_id=rule.pk), wanted=request.GET.get("page"), size=PAGE_SIZE
     )

@@ -1,4 +1,7 @@
-"""When a rule may speak again of the same thing (contract 6.5): claimed by a conditional write, so one of many wins."""
+"""When a rule may speak again of the same thing (contract 6.5): claimed by a conditional write, so one of many wins.
+
+A cooldown that began later than its own length from now was begun by a clock that ran ahead, and holds nobody back.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -14,6 +17,7 @@ from bloop_site.lib.db import insert_rows
 CLAIM = """
     ON CONFLICT (rule_id, project_id, "key") DO UPDATE SET fired_ms = excluded.fired_ms, firing_id = NULL
     WHERE alerts_cooldown.fired_ms <= excluded.fired_ms - {cooldown_ms}
+        OR alerts_cooldown.fired_ms > excluded.fired_ms + {cooldown_ms}
     RETURNING rule_id, project_id, "key", id
 """
 
@@ -34,7 +38,7 @@ def cooling(rules: Collection[Rule], *, now_ms: int) -> set[Topic]:
     return {
         Topic(rule_id, project_id, key)
         for rule_id, project_id, key, fired_ms in rows
-        if rule_id in cooldowns and fired_ms > now_ms - cooldowns[rule_id]
+        if rule_id in cooldowns and -cooldowns[rule_id] < fired_ms - now_ms <= cooldowns[rule_id]
     }
 
 

@@ -19,9 +19,10 @@ SHOWN = 5
 
 
 def due_rules(*, now_ms: int) -> list[int]:
-    """The rules that hold something for a minute. One query, answered by the index of what is held."""
+    """The rules that hold something for a minute, or from a clock that ran ahead. One query, answered by its index."""
     held = Firing.objects.filter(is_held=True, digest__isnull=True)
-    waiting = held.values_list("rule_id").annotate(first=Min("fired_ms")).filter(first__lte=now_ms - MINUTE_MS)
+    waiting = held.values_list("rule_id").annotate(first=Min("fired_ms"))
+    waiting = waiting.exclude(first__gt=now_ms - MINUTE_MS, first__lte=now_ms + MINUTE_MS)
     return sorted(rule_id for rule_id, _ in waiting.order_by())
 
 

@@ -108,7 +108,11 @@ def too_many(candidates: Sequence[Candidate], *, now_ms: int) -> set[tuple[int, 
     """Which of these are held: the rule has told its share of the last minute, or holds some already."""
     rule_ids = {each.rule.id for each in candidates}
     recent = Firing.objects.filter(
-        rule_id__in=rule_ids, fired_ms__gt=now_ms - MINUTE_MS, is_held=False, is_digest=False
+        rule_id__in=rule_ids,
+        fired_ms__gt=now_ms - MINUTE_MS,
+        fired_ms__lte=now_ms + MINUTE_MS,  # not what a clock that ran ahead left
+        is_held=False,
+        is_digest=False,
     )
     told = Counter(dict(recent.values_list("rule_id").annotate(count=Count("pk")).order_by()))
     waiting = Firing.objects.filter(rule_id__in=rule_ids, is_held=True, digest__isnull=True)

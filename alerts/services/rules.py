@@ -14,6 +14,7 @@ from projects.services.locking import locked_project
 
 MAX_NAME, MAX_DESCRIPTION, MAX_FILTER = 200, 2_000, 512
 MAX_COOLDOWN_SECS = 30 * 86_400
+MAX_RULES = 200  # of a project, and of all: each may fire for every new issue
 AUDITED = ("name", "config", "is_enabled", "description", "environment_filter", "source_filter", "cooldown_secs")
 
 
@@ -73,6 +74,8 @@ def create_rule(*, project: Project | None, new: NewRule, actor: Actor, now_ms: 
     with transaction.atomic():
         if project is not None:
             locked_project(project.pk)
+        if AlertRule.objects.filter(project=project).count() >= MAX_RULES:
+            raise RuleInvalid(f"there are at most {MAX_RULES} rules of a project, and as many of all projects")
         rule.save(force_insert=True)
         detail = {"config": rule.config, **with_token(token)}
         audit(rule, Action.ALERT_RULE_CREATED, detail, actor=actor, now_ms=now_ms)

@@ -101,8 +101,8 @@ def target_of(url: str) -> Target:
     """Where it leads. Raises UrlRefused for what can be told by its text: scheme, credentials, an address of ours."""
     if len(url) > MAX_URL:
         raise UrlRefused(f"it is longer than {MAX_URL} characters")
-    if any(letter <= " " or letter in "\\\x7f" for letter in url):
-        raise UrlRefused("it holds a space, a backslash or a control character")
+    if any(letter in " \\" or not letter.isprintable() for letter in url):  # half a surrogate pair is not
+        raise UrlRefused("it holds a space, a backslash or an invisible character")
     try:
         parts = urlsplit(url)
         host, port = ascii_host(parts.hostname or ""), parts.port

@@ -95,6 +95,7 @@ def test_a_config_is_kept_by_its_canonical_keys(raw: dict[str, Any], config: dic
         ({"type": "email", "to": "a@"}, "invalid email address"),
         ({"type": "email", "to": "a@b.c\r\nBcc: x@y.z"}, "invalid email address"),
         ({"type": "email", "to": "a@b.c\n"}, "invalid email address"),
+        ({"type": "email", "to": "=?utf-8?q?a=0D=0ABcc:_x?=@b.c"}, "invalid email address"),
         ({"type": "email", "to": "a@" + "b" * 600}, "invalid email address"),
         ({"type": "email", "to": None}, "invalid email address"),
         ({"type": "telegram", "bot_token": "x/../y", "chat_id": "1"}, "invalid Telegram bot token"),

@@ -109,6 +109,18 @@ def test_hostile_texts_make_no_header_and_no_markup(mailbox: Start):
     assert "&lt;b&gt;" in html
 
 
+@pytest.mark.parametrize("written", ["q?a=0D=0ABcc:_x@y.z?=", "b?YQ0KQmNjOiB4QHkueg0KDQpib2R5?="])
+def test_a_rule_named_like_an_encoded_word_makes_no_header(mailbox: Start, written: str):
+    box = mailbox()
+
+    send(rule_name=f"=?utf-8?{written}")
+
+    (mail,) = box.mails
+    assert mail["Subject"] == f"[bloop alert] = ?utf-8?{written}"
+    assert mail["Bcc"] is None
+    assert mail["To"] == "team@example.com"
+
+
 def test_several_people_get_one_mail_and_a_wrong_one_of_them_hinders_nobody(mailbox: Start):
     box = mailbox(refused=("gone@example.com",))
 

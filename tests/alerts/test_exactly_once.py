@@ -202,6 +202,21 @@ def test_a_digest_of_several_projects_names_how_many(shop: NewProject, other: Ne
     assert Firing.objects.get(is_digest=True).message == "2 more alerts of this rule within a minute, in 2 projects"
 
 
+@pytest.mark.django_db
+def test_a_clock_that_ran_ahead_for_a_while_silences_no_rule(shop: NewProject, settings: LazySettings):
+    digest_after(settings, 1)
+    with_channel(make_rule("threshold", shop.project, threshold=0, window_secs=86_400))
+    with_channel(make_rule("new_issue", shop.project))
+    ahead = 7 * 86_400_000
+    send_at(shop, T, "a")
+    send_at(shop, T + ahead, "b", "c")
+    assert len(evaluate(T + ahead)) == 2  # of the new issues two are held
+    assert Firing.objects.filter(is_held=True).count() == 2
+
+    assert len(evaluate(T)) == 2  # the threshold once more, and what was held
+    assert evaluate(T + 1) == []
+
+
 # --- Time and turns -----------------------------------------------------------------------------------------------
 
 

@@ -415,3 +415,32 @@ def test_a_broken_channel_is_told_of_on_the_errors_page_and_on_alerts(
     assert "Storm" not in words(stranger.get("/errors")) + words(stranger.get("/alerts"))
     AlertRule.objects.update(is_enabled=False)
     assert "does not get the alerts" not in words(admin_client.get("/errors"))
+
+
+def test_what_a_channel_of_all_projects_answered_is_told_to_admins_alone(
+    admin_client: Client, member_client: Client, shop: NewProject
+):
+    record(shop.project, event_json())
+    rule = make_rule(None, name="Everywhere")
+    channel = make_channel(rule, SLACK).channel
+    break_channel(channel, words="400 cannot take “an error of another project”")
+    make_firing(rule, shop.project, state="failed")
+    Delivery.objects.update(reply="400 cannot take “an error of another project”")
+
+    for path in ("/errors", "/alerts", f"/alerts/{rule.pk}", "/alerts/history"):
+        assert "an error of another project" in words(admin_client.get(path)), path
+        assert "an error of another project" not in words(member_client.get(path)), path
+    assert "does not get the alerts of “ Everywhere ”: 3 failed in a row" in words(member_client.get("/alerts"))
+
+
+@pytest.mark.parametrize("config", [[], "x", 5, {}, {"url": None}, {"url": 5}, {"url": "http://[/"}])
+def test_a_stored_config_that_cannot_be_read_breaks_no_page(admin_client: Client, shop: NewProject, config: Any):
+    rule = make_rule(shop.project)
+    make_channel(rule, WEBHOOK)
+    AlertRule.objects.update(config=config)
+    Channel.objects.update(config=config)
+
+    for path in ("/alerts", f"/alerts/{rule.pk}", f"/alerts/{rule.pk}/edit"):
+        assert admin_client.get(path).status_code == 200, path
+    changed = admin_client.put(f"/v1/alerts/{rule.pk}", {"threshold": 5}, "application/json")
+    assert (changed.status_code, changed.json()) == (422, {"error": "config.type is required"})

@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts.models import AuditEntry, User
 from alerts.models import AlertRule
+from alerts.services import rules
 from projects.models import Membership
 from projects.services.projects import NewProject
 from tests.alerts.made import THRESHOLD, make_channel, make_rule
@@ -149,6 +150,21 @@ def test_what_is_no_rule_at_all_is_a_clear_refusal(api: Client, body: bytes):
 
     assert answer.status_code in (400, 422)
     assert answer.json()["error"]
+
+
+def test_a_project_has_so_many_rules_and_no_more(
+    api: Client, admin_client: Client, shop: NewProject, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(rules, "MAX_RULES", 2)
+    for project in (shop.project, shop.project, None):
+        make_rule(project)
+
+    answer = post(api, name="n", config=THRESHOLD)
+
+    words = "there are at most 2 rules of a project, and as many of all projects"
+    assert (answer.status_code, answer.json()) == (400, {"error": words})
+    assert post(admin_client, name="n", config=THRESHOLD).status_code == 200
+    assert AlertRule.objects.count() == 4
 
 
 # --- PUT --------------------------------------------------------------------------------------------------------------
