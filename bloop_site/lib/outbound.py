@@ -103,6 +103,8 @@ def target_of(url: str) -> Target:
         raise UrlRefused(f"it is longer than {MAX_URL} characters")
     if any(letter <= " " or letter in "\\\x7f" for letter in url):
         raise UrlRefused("it holds a space, a backslash or a control character")
+    if any("\ud800" <= letter <= "\udfff" for letter in url):  # half of a pair, which no database keeps
+        raise UrlRefused("it cannot be read")
     try:
         parts = urlsplit(url)
         host, port = ascii_host(parts.hostname or ""), parts.port

@@ -55,6 +55,8 @@ def test_canonical_keys_are_echoed(api: Client, shop: NewProject, given: dict[st
         ({"type": "slack", "webhook_url": "http://127.0.0.1/x"}, 400, "invalid channel URL: "),
         ({"type": "slack"}, 400, ""),
         ({"type": "pigeon"}, 400, "unknown channel type"),
+        ({"type": "\ud800"}, 400, "unknown channel type: ?"),
+        ({"type": "slack", "webhook_url": "https://example.com/\ud800"}, 400, "invalid channel URL: "),
         ({}, 400, "config.type is required"),
         (None, 422, "config is required"),
         ([], 422, "config is required"),
