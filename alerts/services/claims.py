@@ -176,9 +176,12 @@ def wait_after(claimed: Claimed, error: ChannelError, *, now_ms: int) -> int | N
 
 
 def end_cooldown_of_the_untold(firing_id: int) -> None:
-    """Delete the cooldown that this firing began, unless some delivery of it was sent or may still be."""
+    """Delete the cooldowns that this firing and those it was the digest of began, unless some delivery of it was sent
+    or may still be.
+    """
     if not Delivery.objects.filter(firing_id=firing_id).exclude(state=Delivery.State.FAILED).exists():
-        Cooldown.objects.filter(firing_id=firing_id).delete()
+        untold = Firing.objects.filter(Q(pk=firing_id) | Q(digest=firing_id))
+        Cooldown.objects.filter(firing__in=untold.values("pk")).delete()
 
 
 def note_health(channel_id: int, *, failure: str | None, now_ms: int) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db.models import Q, QuerySet, Sum
 
 from bloop_site.lib.clock import HOUR_MS, MINUTE_MS, hour_of, minute_of
-from bloop_site.lib.db import Beginning
+from bloop_site.lib.db import MAX_PARAMETERS, Beginning
 from errors.models import Event, HourlyCount, Issue, ProjectHourlyCount, ProjectMinute, Status
 from errors.models.issues import LISTED, ROUTE_KEY
 from errors.queries.groups import shown_by
@@ -195,10 +195,14 @@ def newest_since(issue_id: int, since_ms: int, narrowed: Narrowed, *, look: int)
 
 
 def total_counts(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """All events of issues, by project and fingerprint. One query."""
-    fingerprints = {fingerprint for _, fingerprint in named}
-    rows = Issue.objects.filter(fingerprint__in=fingerprints).values_list("project_id", "fingerprint", "total_count")
-    return {(project_id, fingerprint): count for project_id, fingerprint, count in rows}
+    """All events of issues, which may be very many, by project and fingerprint."""
+    fingerprints = sorted({fingerprint for _, fingerprint in named})
+    found: dict[tuple[str, str], int] = {}
+    for start in range(0, len(fingerprints), MAX_PARAMETERS):
+        rows = Issue.objects.filter(fingerprint__in=fingerprints[start : start + MAX_PARAMETERS])
+        for project_id, fingerprint, count in rows.values_list("project_id", "fingerprint", "total_count"):
+            found[project_id, fingerprint] = count
+    return found
 
 
 # --- Hours of the busiest issues ------------------------------------------------------------------------------------

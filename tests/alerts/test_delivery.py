@@ -308,6 +308,17 @@ def test_a_firing_that_told_nobody_has_no_cooldown(shop: NewProject, sinks: Star
     assert [each.firing_id == firing.pk for each in Cooldown.objects.all()] == [False]
 
 
+def test_a_digest_that_told_nobody_ends_the_cooldowns_of_what_it_was_to_tell(shop: NewProject, sinks: Start):
+    digest = fire(shop, ("webhook", sinks(answering(404)).url()), cause="digest:1", is_digest=True)
+    for number in range(2):
+        cool(make_firing(digest.rule, shop.project, key=f"fp{number}", cause=f"new:{number}", digest=digest))
+    cool(make_firing(digest.rule, shop.project, key="told", cause="new:told"))
+
+    run()
+
+    assert [each.key for each in Cooldown.objects.all()] == ["told"]
+
+
 def test_one_that_arrives_or_may_still_arrive_keeps_the_cooldown(shop: NewProject, sinks: Start):
     bad = sinks(answering(404))
     for number, answer in enumerate([answering(200), answering(500)]):
