@@ -128,7 +128,10 @@ def spike_of(judging: Judging, rule: Rule, config: Spike, due: Due[Places], sinc
 
 
 def judge_seasons(judging: Judging, narrowed: Narrowed, rules: Sequence[tuple[Rule, Spike]]) -> Iterator[Candidate]:
-    """Rules with the same filters: issues whose last whole hour stands out from what that hour usually holds."""
+    """Rules with the same filters: issues whose last whole hour stands out from what that hour usually holds.
+
+    In a project's first hours nothing is usual yet: it has not been there to be quiet.
+    """
     hour_ms = hour_of(judging.now_ms) - HOUR_MS
     busy = alerting.busiest(
         projects_of([rule for rule, _ in rules]),
@@ -138,7 +141,10 @@ def judge_seasons(judging: Judging, narrowed: Narrowed, rules: Sequence[tuple[Ru
         least=spike.MIN_EVENTS,
         limit=BUSIEST,
     )
-    for hour, project_id in scored(busy, hour_ms=hour_ms):
+    began = alerting.first_hours({issue.project_id for issue in busy})
+    known_ms = hour_ms - seasonal.MIN_HISTORY_HOURS * HOUR_MS
+    known = [issue for issue in busy if began.get(issue.project_id, hour_ms) <= known_ms]
+    for hour, project_id in scored(known, hour_ms=hour_ms):
         for rule, _ in rules:
             for _, name, found in judging.due(rule, {project_id: hour}, key=hour.fingerprint):
                 alert = spike.judge_hour(found, threshold=seasonal.THRESHOLD, project_name=name)
