@@ -349,6 +349,9 @@ def test_an_hour_that_stands_out_from_its_season_is_told_of_once(shop: NewProjec
     (message,) = fired(T + 61_000)
     assert message.startswith("Error spike in Shop: 30 events in the last hour where ")
     assert message.endswith(": [TypeError] Cannot read property 'id' of undefined - a")
+    firing = Firing.objects.get()
+    assert f"(score {firing.measured:.1f}, threshold 4)" in message
+    assert firing.details["threshold"] == 4
     assert fired(T + 5 * MINUTE_MS) == []
     assert fired(T + HOUR_MS + 61_000) == []
 

@@ -321,6 +321,18 @@ def test_the_history_of_a_rule_tells_what_became_of_each_message(admin_client: C
     assert f'action="/alerts/deliveries/{firing.deliveries.get().pk}/resend"' in page.content.decode()
 
 
+def test_a_digest_counts_alerts_and_measures_nothing(admin_client: Client, shop: NewProject):
+    rule = make_rule(
+        shop.project, config={"type": "llm_latency", "percentile": "p99", "threshold_ms": 9, "window_secs": 60}
+    )
+    make_firing(rule, shop.project, title="5 more alerts", measured=5, is_digest=True)
+
+    text = words(admin_client.get(f"/alerts/{rule.pk}"))
+
+    assert "5 more alerts" in text
+    assert "measured" not in text
+
+
 def test_a_firing_leads_to_its_issue_and_nowhere_else(admin_client: Client, shop: NewProject):
     record(shop.project, event_json(fingerprint="a/b"))
     rule, llm = make_rule(shop.project), make_rule(shop.project, config={"type": "llm_budget"})
