@@ -13,10 +13,12 @@ from django.db import OperationalError, connection
 from alerts import backoff
 from alerts.channels.base import ChannelError, Sent
 from alerts.models import AlertRule, Channel, Cooldown, Delivery, Firing
+from alerts.queries.rules import broken_channels
 from alerts.services import claims, deliver
 from alerts.services.deliver import AT_ONCE_A_HOST, TestResult, deliver_due, send_test
 from alerts.services.outbox import queue_deliveries, resend
 from bloop_site.lib import outbound
+from projects.models import Project
 from projects.services.projects import NewProject
 from tests.alerts.conftest import configure
 from tests.alerts.factories import NOW_MS, make_channel, make_firing, make_rule
@@ -176,6 +178,19 @@ def test_attempts_grow_apart_and_end(shop: NewProject, sinks: Start):
     channel = Channel.objects.get()
     assert (channel.failed_in_row, channel.last_failure) == (6, "it answered 500")
     assert channel.last_failed_ms == delivery.finished_ms
+
+
+def test_a_channel_is_broken_after_its_third_failure_in_a_row(shop: NewProject, sinks: Start):
+    fire(shop, ("webhook", sinks(answering(500)).url()))
+    at: int | None = NOW_MS
+    totals = []
+
+    for _ in range(3):
+        assert at is not None
+        at = run(at)
+        totals.append(broken_channels(Project.objects.all()).total)
+
+    assert totals == [0, 0, 1]
 
 
 def test_chance_keeps_those_that_failed_together_apart(shop: NewProject, sinks: Start, monkeypatch: pytest.MonkeyPatch):

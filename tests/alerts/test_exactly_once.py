@@ -17,6 +17,7 @@ from alerts.services import evaluate as service
 from alerts.services import fire as firing_service
 from alerts.services.cooldown import Topic, claim
 from alerts.services.evaluate import evaluate, evaluate_some
+from bloop_site import celery
 from errors.models import Occasion, Status
 from projects.models import Project
 from projects.services.projects import NewProject
@@ -292,6 +293,12 @@ def test_a_nudge_that_comes_as_an_evaluation_ends_is_not_lost(monkeypatch: pytes
     tasks.work_off_evaluation(only_busy=True)
 
     assert seen == [True]
+
+
+def test_every_rule_is_looked_at_each_minute_by_beat():
+    entry = celery.app.conf.beat_schedule["evaluate-alerts"]
+
+    assert (entry["task"], entry["schedule"]) == ("alerts.tasks.evaluate", 60)
 
 
 def test_nudges_are_sent_at_once_for_occasions_and_now_and_then_for_events(monkeypatch: pytest.MonkeyPatch):
