@@ -95,7 +95,7 @@ def forms_of(request: PageRequest, rule: AlertRule, data: QueryDict | None = Non
     projects = [rule.project] if rule.project else []
     wanted = request.GET.get("kind") if data is None else data.get("kind")
     kind = KINDS.get(wanted or "", KINDS[rule.rule_type])
-    own = rule.config if kind.type == rule.rule_type else {}
+    own = rule.config if kind.type == rule.rule_type and isinstance(rule.config, dict) else {}
     initial = {
         "name": rule.name,
         "environment_filter": rule.environment_filter,

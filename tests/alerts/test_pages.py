@@ -68,9 +68,10 @@ def test_slack_notifications_are_tested_via_settings_alerts_test(
     assert re.search(r'<button [^>]*type="submit">Test<span class="sr-only"> Many errors</span></button>', alerts)
 
 
-def test_a_rule_that_cannot_be_read_says_so(admin_client: Client, shop: NewProject):
+@pytest.mark.parametrize("config", [{"type": "threshold"}, {}, [], "threshold"])
+def test_a_rule_that_cannot_be_read_says_so(admin_client: Client, shop: NewProject, config: Any):
     rule = make_rule(shop.project)
-    AlertRule.objects.filter(pk=rule.pk).update(config={"type": "threshold"})
+    AlertRule.objects.filter(pk=rule.pk).update(config=config)
 
     for path in ("/alerts", f"/alerts/{rule.pk}"):
         page = admin_client.get(path)
