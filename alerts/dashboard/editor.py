@@ -20,7 +20,7 @@ from alerts.dashboard.kinds import KINDS, Kind, ParamsForm, offered_kinds, piece
 from alerts.dashboard.rows import channel_row, hook_names
 from alerts.dashboard.rule import add_from
 from alerts.models import AlertRule
-from alerts.queries.preview import Draft, would_have_fired
+from alerts.queries.draft import Draft
 from alerts.queries.rules import channels_of
 from alerts.sentences import sentence_of, span_words
 from alerts.services.rules import NewRule, RuleGone, RuleInvalid, create_rule, update_rule
@@ -221,6 +221,8 @@ def edit(request: PageRequest, rule_id: int) -> HttpResponse:
 @require_POST
 def preview(request: PageRequest, rule_id: int | None = None) -> HttpResponse:
     """What the rule of the form would have done in the last seven days; htmx gets that alone, others the page."""
+    from alerts.queries.preview import would_have_fired  # noqa: PLC0415  numpy is loaded when a preview is asked for
+
     rule = None if rule_id is None else changeable_rule(request, rule_id)
     forms = new_forms(request, request.POST) if rule is None else forms_of(request, rule, request.POST)
     draft = draft_of(forms)

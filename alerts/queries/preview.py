@@ -10,7 +10,8 @@ from django.conf import settings
 
 from alerts.configs import LlmBudget, LlmCostSpike, LlmErrorRate, LlmLatency, NewIssue, Spike, Threshold
 from alerts.queries import preview_errors, preview_llm
-from alerts.queries.foretelling import Draft, Outlook
+from alerts.queries.draft import Draft
+from alerts.queries.foretelling import Outlook
 from bloop_site.lib.clock import DAY_MS
 from projects.access import live_projects
 

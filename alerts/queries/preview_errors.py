@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from alerts.configs import NewIssue, Spike, Threshold
-from alerts.queries.foretelling import MAX_PROJECTS, Draft, Hit, Judged, Line, Outlook, among_busiest, hits_of
+from alerts.queries.draft import Draft
+from alerts.queries.foretelling import MAX_PROJECTS, Hit, Judged, Line, Outlook, among_busiest, hits_of
 from alerts.rules import new_issue, spike, threshold
 from alerts.rules.base import Alert
 from alerts.rules.new_issue import NEW, NEW_IN_ENVIRONMENT, REGRESSION, Happening

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from alerts.configs import LlmBudget, LlmCostSpike, LlmErrorRate, LlmLatency
-from alerts.queries.foretelling import MAX_PROJECTS, Draft, Hit, Judged, Line, Outlook, among_busiest, hits_of
+from alerts.queries.draft import Draft
+from alerts.queries.foretelling import MAX_PROJECTS, Hit, Judged, Line, Outlook, among_busiest, hits_of
 from alerts.rules import llm_budget, llm_cost, llm_error_rate, llm_latency
 from alerts.rules.sliding import steps_of, window_sums
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, SECOND_MS

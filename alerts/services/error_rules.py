@@ -5,14 +5,11 @@ A window's whole minutes are summed; the events of the minute it begins within a
 
 from collections.abc import Collection, Iterator, Sequence
 
-import numpy as np
-
 from alerts.configs import Spike, Threshold
 from alerts.rules import spike, threshold
 from alerts.rules.base import WHOLE_PROJECT, Alert, Rule
 from alerts.services.fire import Candidate
 from alerts.services.judging import Due, Judging, candidate, projects_of
-from analytics import seasonal
 from bloop_site.lib.clock import HOUR_MS, SECOND_MS, hour_of
 from errors.queries import alerting
 from errors.queries.alerting import BusyIssue, Narrowed, Places
@@ -132,22 +129,28 @@ def judge_seasons(judging: Judging, narrowed: Narrowed, rules: Sequence[tuple[Ru
 
     In a project's first hours nothing is usual yet: it has not been there to be quiet.
     """
+    from analytics.seasonal import (  # noqa: PLC0415  numpy is loaded where such a rule is
+        HISTORY_HOURS,
+        MIN_HISTORY_HOURS,
+        THRESHOLD,
+    )
+
     hour_ms = hour_of(judging.now_ms) - HOUR_MS
     busy = alerting.busiest(
         projects_of([rule for rule, _ in rules]),
         hour_ms=hour_ms,
-        history=seasonal.HISTORY_HOURS,
+        history=HISTORY_HOURS,
         narrowed=narrowed,
         least=spike.MIN_EVENTS,
         limit=BUSIEST,
     )
     began = alerting.first_hours({issue.project_id for issue in busy})
-    known_ms = hour_ms - seasonal.MIN_HISTORY_HOURS * HOUR_MS
+    known_ms = hour_ms - MIN_HISTORY_HOURS * HOUR_MS
     known = [issue for issue in busy if began.get(issue.project_id, hour_ms) <= known_ms]
     for hour, project_id in scored(known, hour_ms=hour_ms):
         for rule, _ in rules:
             for _, name, found in judging.due(rule, {project_id: hour}, key=hour.fingerprint):
-                alert = spike.judge_hour(found, threshold=seasonal.THRESHOLD, project_name=name)
+                alert = spike.judge_hour(found, threshold=THRESHOLD, project_name=name)
                 yield from candidate(rule, project_id, alert)
 
 
@@ -155,7 +158,11 @@ def scored(issues: Sequence[BusyIssue], *, hour_ms: int) -> Iterator[tuple[spike
     """The last hour of each issue with its score, and the project."""
     if not issues:
         return
-    result = seasonal.scores(np.array([issue.counts for issue in issues]), first=len(issues[0].counts) - 1)
+    import numpy as np  # noqa: PLC0415  likewise
+
+    from analytics.seasonal import scores  # noqa: PLC0415
+
+    result = scores(np.array([issue.counts for issue in issues]), first=len(issues[0].counts) - 1)
     for row, issue in enumerate(issues):
         yield (
             spike.ScoredHour(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from django.db.models import Sum
 
+from alerts.models import AlertRule, Channel, Firing
 from analytics.answers import Ask
 from analytics.dashboard.releases import BAD, GOOD
 from analytics.queries.correlations import correlations
@@ -14,7 +15,7 @@ from analytics.queries.releases import release_impacts
 from analytics.queries.spikes import spikes
 from bloop_site.demo.generate import play
 from bloop_site.lib.clock import DAY_MS
-from errors.models import Event, HourlyCount, Issue, Note, Transition
+from errors.models import Event, HourlyCount, Issue, Note, Occasion, Transition
 from ingest import buffer
 from projects.access import Reach
 from projects.models import Project
@@ -37,6 +38,10 @@ def test_demo_plays_forty_issues_of_three_projects_over_fourteen_days_once():
     assert Issue.objects.filter(merged_into__isnull=False).count() == 1
     assert Issue.objects.filter(muted_until_ms__isnull=False).exists()
     assert Issue.objects.filter(in_next_release=True).exists()
+    assert (AlertRule.objects.count(), AlertRule.objects.filter(is_enabled=False).count()) == (3, 1)
+    assert not Occasion.objects.exists()
+    assert set(Firing.objects.values_list("deliveries__state", flat=True)) == {"sent", "failed"}
+    assert Channel.objects.filter(failed_in_row__gte=3).count() == 1
     assert (buffer.waiting_items(), buffer.dead_items()) == (0, 0)
     assert play(now=NOW) is None
     assert Project.objects.count() == 4  # the demo's three and the default one

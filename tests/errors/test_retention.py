@@ -82,7 +82,7 @@ def test_an_event_received_at_the_very_cutoff_stays_and_one_a_millisecond_older_
     run = purge()
 
     assert received(shop.project) == [WEEK_AGO, NOW_MS]
-    assert run.removed == {"raw_events": 1}
+    assert run.removed["raw_events"] == 1
 
 
 @pytest.mark.usefixtures("one_sample")

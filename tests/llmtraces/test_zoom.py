@@ -159,7 +159,7 @@ def test_every_page_shows_the_hours_as_a_chip_and_its_links_keep_them(
     assert "from" not in parse_qs(urlsplit(chip.remove_url).query)
     assert parse_qs(urlsplit(chip.remove_url).query)["hours"] == ["168"]
     assert not any(window.is_current for window in answer.context["windows"])
-    tabs = re.search(r"data-llm-pages>(.*?)</nav>", answer.text, re.DOTALL)
+    tabs = re.search(r"data-section-pages>(.*?)</nav>", answer.text, re.DOTALL)
     links = re.findall(r'href="([^"]+)"', tabs[1]) if tabs else []
     assert len(links) >= 12
     assert all(f"from={FROM}&amp;to={TO}" in link for link in links)

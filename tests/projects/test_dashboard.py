@@ -80,11 +80,11 @@ def tabs_of(html: str) -> list[str]:
 def test_an_admin_may_open_every_page_of_the_settings(admin_client: Client):
     tabs = tabs_of(page(admin_client, "projects"))
 
-    assert tabs == ["Projects", "API tokens", "Members", "Invites", "Retention", "Audit log", "Account"]
+    assert tabs == ["Projects", "API tokens", "Alerts", "Members", "Invites", "Retention", "Audit log", "Account"]
 
 
 def test_a_member_is_shown_the_pages_that_are_theirs(member_client: Client):
-    assert tabs_of(page(member_client, "projects")) == ["Projects", "API tokens", "Account"]
+    assert tabs_of(page(member_client, "projects")) == ["Projects", "API tokens", "Alerts", "Account"]
 
 
 @pytest.mark.parametrize("path", ["members", "invites", "audit"])
