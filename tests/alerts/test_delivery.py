@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from alerts import backoff
 from alerts.channels.base import ChannelError, Sent
@@ -282,6 +283,18 @@ def test_a_channel_that_is_removed_takes_nothing_and_its_deliveries_end(shop: Ne
 
     assert (only(firing).state, only(firing).reply) == ("failed", "its channel was removed")
     assert sink.got == []
+
+
+def test_nothing_is_sent_of_a_project_that_was_deleted(shop: NewProject, sinks: Start):
+    sink = sinks(answering(200))
+    firing = fire(shop, ("webhook", sink.url()))
+    Project.objects.filter(pk=shop.project.pk).update(removing_at=timezone.now())
+
+    assert run() is None
+
+    delivery = only(firing)
+    assert (delivery.state, delivery.reply) == ("failed", "its project was deleted")
+    assert (sink.got, Channel.objects.get().failed_in_row) == ([], 0)
 
 
 def test_a_hook_that_is_set_no_more_ends_its_deliveries(shop: NewProject, settings: LazySettings):
