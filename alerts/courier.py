@@ -12,7 +12,6 @@ from bloop_site.lib.clock import SECOND_MS, now_ms
 from bloop_site.lib.log import logger
 
 log = logger("alerts")
-ROUND_SECONDS = 30.0
 LINGER_SECONDS = 10.0  # for what is due so soon; beat asks as often
 PAUSE_AFTER_FAULT = 1.0
 
@@ -59,11 +58,13 @@ class Courier:
         return False
 
     def work(self) -> float:
-        """One round. Returns in how many seconds something is due."""
+        """One round, which goes on as long as something is under way: a message that hangs to its end keeps no other
+        from being begun. Returns in how many seconds something is due.
+        """
         self.asked.clear()
         close_old_connections()
         try:
-            due_ms = deliver_due(now_ms=now_ms(), seconds=ROUND_SECONDS, inbox=self.inbox, stopping=self.stopping)
+            due_ms = deliver_due(now_ms=now_ms(), seconds=math.inf, inbox=self.inbox, stopping=self.stopping)
         except Exception:
             log.exception("deliveries_failed")
             return PAUSE_AFTER_FAULT

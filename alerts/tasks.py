@@ -28,8 +28,9 @@ def evaluate(*, only_busy: bool = False, from_job: int = 0, **_later: Any) -> No
 
 def work_off_evaluation(*, only_busy: bool, from_job: int = 0) -> None:
     """What the task does. One at a time in this process: a nudge that finds it at work has it sent for once more."""
+    if only_busy:
+        _again.set()  # before it looks whether one is at work: who is, looks here after it has let go
     if not _evaluating.acquire(blocking=not only_busy):
-        _again.set()
         return
     try:
         _again.clear()

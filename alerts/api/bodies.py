@@ -107,8 +107,8 @@ def config_in(given: dict[str, Any], body: dict[str, Any], *, rule: AlertRule | 
         return None
     flat = config_of_flat({**named, "rule_type": rule.rule_type})
     given_keys = {name for name in flat if name in named or name in renamed(named)}
-    kept = rule.config if isinstance(rule.config, dict) else {}
-    return parsed({**kept, **{name: flat[name] for name in given_keys}})
+    kept = rule.config if isinstance(rule.config, dict) else {}  # a broken one is mended by what is given
+    return parsed({**kept, "type": rule.rule_type, **{name: flat[name] for name in given_keys}})
 
 
 def renamed(named: dict[str, Any]) -> set[str]:

@@ -44,8 +44,8 @@ def parse_channel(raw: object) -> tuple[str, dict[str, Any]]:
     name = raw.get("type")
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None or not isinstance(name, str):
-        shown_name = str(name)[:64].encode(errors="replace").decode()
-        raise ChannelInvalid(f"unknown channel type: {shown_name}" if name else "config.type is required")
+        named = str(name)[:64].encode(errors="replace").decode()
+        raise ChannelInvalid(f"unknown channel type: {named}" if name else "config.type is required")
     return name, {"type": name, **kind.parse(raw)}
 
 

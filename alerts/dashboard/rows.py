@@ -230,7 +230,7 @@ def facts_of(firing: Firing) -> list[tuple[str, str]]:
     details: dict[str, Any] = firing.details
     named = [(label, details.get(name)) for name, label in (("environment", "Environment"), ("release", "Release"))]
     facts = [(label, str(value)) for label, value in named if value]
-    if firing.measured is not None:
+    if firing.measured is not None and not firing.is_digest:  # that one counts alerts
         facts.append(("Measured", measured_words(firing.rule.rule_type, firing.measured)))
     threshold = details.get("threshold")
     if isinstance(threshold, int | float) and not isinstance(threshold, bool):

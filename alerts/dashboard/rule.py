@@ -1,5 +1,6 @@
 """The page of a rule: what it says, whom it tells, what it has done; and the acts on it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -92,18 +93,18 @@ def back_to(rule: AlertRule, part: str = "") -> HttpResponse:
 @rule_act
 def test(request: PageRequest, rule: AlertRule) -> HttpResponse:
     """Send a test through every channel and show what each answered; htmx gets that alone."""
-    results = [test_row(rule, result) for result in send_test(rule, now_ms=now_ms())]
+    names = {channel.pk: channel_row(channel).name for channel in channels_of(rule)}
+    results = [test_row(result, names) for result in send_test(rule, now_ms=now_ms())]
     tested = {"results": results, "rule": rule}
     if request.htmx:
         return render(request, "alerts/_tested.html", {"tested": tested})
     return render(request, PAGE, page_context(request, rule, tested=tested))
 
 
-def test_row(rule: AlertRule, result: TestResult) -> dict[str, Any]:
+def test_row(result: TestResult, names: Mapping[int, str]) -> dict[str, Any]:
     """The result of a channel by its name."""
-    known = {channel.pk: channel_row(channel).name for channel in channels_of(rule)}
     label = KIND_LABELS.get(result.channel_type, result.channel_type)
-    name = known.get(result.channel_id or 0, f"the server’s {label}")
+    name = names.get(result.channel_id or 0, f"the server’s {label}")
     return {"name": name, "ok": result.ok, "status": result.status, "detail": result.detail}
 
 

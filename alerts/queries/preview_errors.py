@@ -158,6 +158,8 @@ def of_seasons(draft: Draft, project_ids: Sequence[str], *, now_ms: int) -> Outl
     counts = np.array([issue.counts for issue in issues])
     result = seasonal.scores(counts, first=seasonal.HISTORY_HOURS)
     line = Line(HOUR_MS, last_ms - (HOURS - 1) * HOUR_MS, last_ms, before_ms=0)
+    began = alerting.first_hours({issue.project_id for issue in issues})
+    starts = np.array([line.start_of(step) for step in range(HOURS)])
     hits: list[Hit] = []
     for row, issue in enumerate(issues):
         own = counts[row, seasonal.HISTORY_HOURS :]
@@ -175,7 +177,8 @@ def of_seasons(draft: Draft, project_ids: Sequence[str], *, now_ms: int) -> Outl
             )
             return spike.judge_hour(hour, threshold=seasonal.THRESHOLD, project_name=name)
 
-        is_true = (result.score[row] >= seasonal.THRESHOLD) & (own >= spike.MIN_EVENTS)
+        is_known = starts >= began.get(issue.project_id, last_ms) + seasonal.MIN_HISTORY_HOURS * HOUR_MS
+        is_true = is_known & (result.score[row] >= seasonal.THRESHOLD) & (own >= spike.MIN_EVENTS)
         found = hits_of(Judged(is_true, alert), line, issue.project_id, cooldown_ms=draft.cooldown_ms)
         hits += (hit._replace(at_ms=hour_of(hit.at_ms + HOUR_MS - 1)) for hit in found)
     return Outlook(hits, is_capped, SEASONS if is_capped else "")

@@ -12,7 +12,7 @@ from bloop_site.lib.clock import DAY_MS
 from projects.access import Reach
 from projects.models import Project
 
-BROKEN_AFTER = 3  # deliveries given up in a row
+BROKEN_AFTER = 3  # attempts that failed in a row
 SHOWN_BROKEN = 5
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from alerts.configs import Config
 
 WHOLE_PROJECT = ""  # the key of a rule that counts all events of a project
-UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 MINUTE_MS = 60_000
 
 
@@ -53,13 +52,6 @@ class Alert:
 def cause_now(kind: str, key: str, now_ms: int) -> str:
     """The cause of a rule that is true for a while: one a minute, whoever looks how often."""
     return f"{kind}:{key}"[:280] + f":{now_ms - now_ms % MINUTE_MS}"
-
-
-def window_words(seconds: int) -> str:
-    """A window's length in its largest whole unit: "5 minutes", "1 hour", "90 seconds"."""
-    size, unit = next(each for each in UNITS if seconds % each[0] == 0)
-    number = seconds // size
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def times(count: int) -> str:

@@ -1,7 +1,8 @@
 """`llm_cost_spike`: calls of a window cost more than so many dollars (contract 6.4). Pure."""
 
 from alerts.configs import LlmCostSpike
-from alerts.rules.base import Alert, cause_now, dollars, window_words
+from alerts.rules.base import Alert, cause_now, dollars
+from alerts.sentences import span_words
 
 KEY = "cost_hourly"
 
@@ -21,7 +22,7 @@ def judge(config: LlmCostSpike, cost_micros: int, *, project_name: str, now_ms: 
         cause=cause_now(config.type, KEY, now_ms),
         title=f"LLM cost {dollars(cost_micros)}",
         message=(
-            f"LLM cost in {project_name}: {dollars(cost_micros)}{of} in the last {window_words(config.window_secs)}"
+            f"LLM cost in {project_name}: {dollars(cost_micros)}{of} in the last {span_words(config.window_secs)}"
             f" (threshold {dollars(config.threshold_dollars * 1_000_000)})"
         ),
         page="llm",

@@ -1,7 +1,8 @@
 """`llm_error_rate`: too large a part of a window's spans failed (contract 6.4). Pure."""
 
 from alerts.configs import LlmErrorRate
-from alerts.rules.base import Alert, cause_now, window_words
+from alerts.rules.base import Alert, cause_now
+from alerts.sentences import span_words
 
 KEY = "error_rate"
 
@@ -29,7 +30,7 @@ def judge(config: LlmErrorRate, *, errors: int, spans: int, project_name: str, n
         title=f"LLM error rate {rate:.1f}%",
         message=(
             f"LLM error rate in {project_name}: {rate:.1f}% of {spans:,} spans in the last"
-            f" {window_words(config.window_secs)} (threshold {config.threshold_percent:.1f}%)"
+            f" {span_words(config.window_secs)} (threshold {config.threshold_percent:.1f}%)"
         ),
         page="llm",
         measured=round(rate, 4),

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from alerts.configs import LlmLatency, percentile_of
-from alerts.rules.base import Alert, cause_now, window_words
+from alerts.rules.base import Alert, cause_now
+from alerts.sentences import span_words
 from llmtraces.percentiles import element_at, value_of
 
 
@@ -33,7 +34,7 @@ def judge(config: LlmLatency, counts: Mapping[int, int], *, project_name: str, n
         title=f"LLM latency p{percent:g} {measured:,.0f} ms",
         message=(
             f"LLM latency in {project_name}: p{percent:g} of {of} is {measured:,.0f} ms over"
-            f" {sum(counts.values()):,} spans in the last {window_words(config.window_secs)}"
+            f" {sum(counts.values()):,} spans in the last {span_words(config.window_secs)}"
             f" (threshold {config.threshold_ms:,} ms)"
         ),
         page="llm",

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from alerts.configs import Spike
-from alerts.rules.base import WHOLE_PROJECT, Alert, cause_now, times, window_words
+from alerts.rules.base import WHOLE_PROJECT, Alert, cause_now, times
+from alerts.sentences import span_words
 
 MIN_EVENTS = 5  # in the compared window: fewer are no spike of anything
 
@@ -20,7 +21,7 @@ def judge(config: Spike, *, compared: int, baseline: int, project_name: str, now
     if not is_spike(config, compared=compared, baseline=baseline):
         return None
     ratio = (compared / config.compare_window_secs) / (baseline / config.baseline_window_secs)
-    window, before = window_words(config.compare_window_secs), window_words(config.baseline_window_secs)
+    window, before = span_words(config.compare_window_secs), span_words(config.baseline_window_secs)
     return Alert(
         key=WHOLE_PROJECT,
         cause=cause_now("spike", WHOLE_PROJECT, now_ms),
@@ -64,6 +65,6 @@ def judge_hour(hour: ScoredHour, *, threshold: float, project_name: str) -> Aler
         ),
         page="issue",
         fingerprint=hour.fingerprint,
-        measured=hour.count,
+        measured=round(hour.score, 1),
         threshold=threshold,
     )

@@ -1,14 +1,15 @@
 """`threshold`: more than so many events in a window (contract 6.3). Pure."""
 
 from alerts.configs import Threshold
-from alerts.rules.base import WHOLE_PROJECT, Alert, cause_now, times, window_words
+from alerts.rules.base import WHOLE_PROJECT, Alert, cause_now, times
+from alerts.sentences import span_words
 
 
 def judge(config: Threshold, count: int, *, project_name: str, now_ms: int) -> Alert | None:
     """The alert of so many events in the window, if they are more than `threshold`."""
     if count <= config.threshold:
         return None
-    title = f"{times(count)} in {window_words(config.window_secs)}"
+    title = f"{times(count)} in {span_words(config.window_secs)}"
     key = config.fingerprint or WHOLE_PROJECT
     return Alert(
         key=key,

@@ -21,6 +21,7 @@ log = logger("alerts")
 CLAIM_MS = MINUTE_MS  # six times as long as an attempt may take; then whoever made it is dead
 CHANNEL_GONE = "its channel was removed"
 HOOK_GONE = "the server's own address for such alerts is set no more"
+PROJECT_GONE = "its project was deleted"
 DIED = "the worker died during the last attempt"
 
 
@@ -116,8 +117,11 @@ def claim(delivery_id: int, *, now_ms: int) -> Claimed | None:
         secret=delivery.channel.secret if delivery.channel else "",
         facts=facts,
     )
-    if config is None or delivery.attempts > MAX_ATTEMPTS:
-        why = DIED if config else HOOK_GONE if delivery.hook else CHANNEL_GONE
+    is_project_gone = delivery.firing.project.removing_at is not None
+    if config is None or is_project_gone or delivery.attempts > MAX_ATTEMPTS:
+        why = PROJECT_GONE if is_project_gone else DIED if config else HOOK_GONE if delivery.hook else CHANNEL_GONE
+        if is_project_gone:
+            claimed = replace(claimed, channel_id=None)  # its channel, maybe of a rule for all projects, is well
         settle(claimed, ChannelError(why, permanent=True), now_ms=now_ms)
         return None
     return claimed
@@ -176,9 +180,12 @@ def wait_after(claimed: Claimed, error: ChannelError, *, now_ms: int) -> int | N
 
 
 def end_cooldown_of_the_untold(firing_id: int) -> None:
-    """Delete the cooldown that this firing began, unless some delivery of it was sent or may still be."""
+    """Delete the cooldowns that this firing and those it was the digest of began, unless some delivery of it was sent
+    or may still be.
+    """
     if not Delivery.objects.filter(firing_id=firing_id).exclude(state=Delivery.State.FAILED).exists():
-        Cooldown.objects.filter(firing_id=firing_id).delete()
+        untold = Firing.objects.filter(Q(pk=firing_id) | Q(digest=firing_id))
+        Cooldown.objects.filter(firing__in=untold.values("pk")).delete()
 
 
 def note_health(channel_id: int, *, failure: str | None, now_ms: int) -> None:

@@ -35,12 +35,13 @@ def tell(rule_id: int, projects: Projects, *, now_ms: int) -> list[int]:
     """
     with write_turn, transaction.atomic():
         rule = AlertRule.objects.select_for_update(no_key=True).filter(pk=rule_id).first()
-        held = list(Firing.objects.filter(rule=rule_id, is_held=True, digest__isnull=True).order_by("pk"))
+        waiting = Firing.objects.filter(rule=rule_id, is_held=True, digest__isnull=True)
+        held = list(waiting.order_by("pk"))
         if rule is None or not held:
             return []
         digest = digest_of(rule, held, projects, now_ms=now_ms)
         digest.save()
-        Firing.objects.filter(pk__in=[firing.pk for firing in held]).update(digest=digest)
+        waiting.update(digest=digest)  # the same ones, for the rule is locked; a list of them may be too long
         return queue_all([digest.pk], now_ms=now_ms) if rule.is_enabled else []
 
 

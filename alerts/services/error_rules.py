@@ -125,8 +125,15 @@ def spike_of(judging: Judging, rule: Rule, config: Spike, due: Due[Places], sinc
 
 
 def judge_seasons(judging: Judging, narrowed: Narrowed, rules: Sequence[tuple[Rule, Spike]]) -> Iterator[Candidate]:
-    """Rules with the same filters: issues whose last whole hour stands out from what that hour usually holds."""
-    from analytics.seasonal import HISTORY_HOURS, THRESHOLD  # noqa: PLC0415  numpy is loaded where such a rule is
+    """Rules with the same filters: issues whose last whole hour stands out from what that hour usually holds.
+
+    In a project's first hours nothing is usual yet: it has not been there to be quiet.
+    """
+    from analytics.seasonal import (  # noqa: PLC0415  numpy is loaded where such a rule is
+        HISTORY_HOURS,
+        MIN_HISTORY_HOURS,
+        THRESHOLD,
+    )
 
     hour_ms = hour_of(judging.now_ms) - HOUR_MS
     busy = alerting.busiest(
@@ -137,7 +144,10 @@ def judge_seasons(judging: Judging, narrowed: Narrowed, rules: Sequence[tuple[Ru
         least=spike.MIN_EVENTS,
         limit=BUSIEST,
     )
-    for hour, project_id in scored(busy, hour_ms=hour_ms):
+    began = alerting.first_hours({issue.project_id for issue in busy})
+    known_ms = hour_ms - MIN_HISTORY_HOURS * HOUR_MS
+    known = [issue for issue in busy if began.get(issue.project_id, hour_ms) <= known_ms]
+    for hour, project_id in scored(known, hour_ms=hour_ms):
         for rule, _ in rules:
             for _, name, found in judging.due(rule, {project_id: hour}, key=hour.fingerprint):
                 alert = spike.judge_hour(found, threshold=THRESHOLD, project_name=name)

@@ -19,11 +19,11 @@ from analytics.dashboard.rows import (
     short_title,
 )
 from analytics.dashboard.shell import Shell, answer, csv_answer, insights_page, shell_of, starts_of
+from analytics.queries.correlations import MIN_BUSY_HOURS, MIN_CORRELATION
 from bloop_site.lib.charts import Chart, Series
 from bloop_site.lib.pages import wants_csv
 
 HEADER = (*(f"{name}_a" for name in ISSUE_HEADER), *(f"{name}_b" for name in ISSUE_HEADER), "correlation")
-LEAST_R, LEAST_HOURS = 0.7, 6  # contract 7.3
 WORDS = ((0.95, "Always together"), (0.85, "Nearly always"), (0.0, "Mostly"))  # from which r on
 TONE_A, TONE_B = 1, 2
 
@@ -62,9 +62,9 @@ def correlations(request: PageRequest) -> HttpResponseBase:
         return pairs_csv(shell, found.answer)
     context = {
         "rows": rows_of(shell, found.answer, starts_of(shell.ask.hours, now_ms=found.now_ms)),
-        "least_r": LEAST_R,
-        "least_hours": LEAST_HOURS,
-        "too_short": shell.ask.hours < LEAST_HOURS,
+        "least_r": MIN_CORRELATION,
+        "least_hours": MIN_BUSY_HOURS,
+        "too_short": shell.ask.hours < MIN_BUSY_HOURS,
     }
     return answer(request, shell, "analytics/correlations.html", context, at_ms=found.now_ms, shown=len(found.answer))
 

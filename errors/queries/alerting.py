@@ -8,13 +8,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 
 from bloop_site.lib.clock import HOUR_MS, MINUTE_MS, hour_of, minute_of
-from bloop_site.lib.db import Beginning
+from bloop_site.lib.db import MAX_PARAMETERS, Beginning
 from errors.models import Event, HourlyCount, Issue, ProjectHourlyCount, ProjectMinute, Status
 from errors.models.issues import LISTED, ROUTE_KEY
 from errors.queries.groups import shown_by
+from projects.models import Project
 
 QUIET = (Status.IGNORED, Status.MUTED)
 MAX_READ = (
@@ -195,10 +196,14 @@ def newest_since(issue_id: int, since_ms: int, narrowed: Narrowed, *, look: int)
 
 
 def total_counts(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """All events of issues, by project and fingerprint. One query."""
-    fingerprints = {fingerprint for _, fingerprint in named}
-    rows = Issue.objects.filter(fingerprint__in=fingerprints).values_list("project_id", "fingerprint", "total_count")
-    return {(project_id, fingerprint): count for project_id, fingerprint, count in rows}
+    """All events of issues, which may be very many, by project and fingerprint."""
+    fingerprints = sorted({fingerprint for _, fingerprint in named})
+    found: dict[tuple[str, str], int] = {}
+    for start in range(0, len(fingerprints), MAX_PARAMETERS):
+        rows = Issue.objects.filter(fingerprint__in=fingerprints[start : start + MAX_PARAMETERS])
+        for project_id, fingerprint, count in rows.values_list("project_id", "fingerprint", "total_count"):
+            found[project_id, fingerprint] = count
+    return found
 
 
 # --- Hours of the busiest issues ------------------------------------------------------------------------------------
@@ -258,3 +263,10 @@ def hours_of(issue_ids: Sequence[int], *, since_ms: int, hours: int, narrowed: N
     for issue_id, hour_ms, total in rows.values_list("issue_id", "hour_ms").annotate(total=Sum("count")).order_by():
         found[shown[issue_id]][(hour_ms - since_ms) // HOUR_MS] += total
     return found
+
+
+def first_hours(project_ids: Collection[str]) -> dict[str, int]:
+    """The first hour of each of these projects that has events, epoch ms. One query, a look into an index for each."""
+    first = ProjectHourlyCount.objects.filter(project=OuterRef("pk")).order_by("hour_ms").values("hour_ms")[:1]
+    rows = Project.objects.filter(pk__in=project_ids).annotate(first_ms=Subquery(first)).order_by()
+    return {pk: first_ms for pk, first_ms in rows.values_list("pk", "first_ms") if first_ms is not None}

@@ -57,6 +57,7 @@ def test_canonical_keys_are_echoed(api: Client, shop: NewProject, given: dict[st
         ({"type": "webhook", "url": "https://example.com/#\ud800"}, 400, "invalid channel URL: "),
         ({"type": "pigeon"}, 400, "unknown channel type"),
         ({"type": "\ud800"}, 400, "unknown channel type: ?"),
+        ({"type": "slack", "webhook_url": "https://example.com/\ud800"}, 400, "invalid channel URL: "),
         ({}, 400, "config.type is required"),
         (None, 422, "config is required"),
         ([], 422, "config is required"),

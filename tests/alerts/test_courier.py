@@ -87,6 +87,28 @@ def test_a_second_message_is_sent_while_the_first_still_hangs(courier: Courier, 
     slow.is_closed.set()
 
 
+def test_however_long_messages_have_hung_others_are_begun(
+    courier: Courier, shop: NewProject, sinks: Start, monkeypatch: pytest.MonkeyPatch
+):
+    passed = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0], sleep=time.sleep)
+    monkeypatch.setattr(deliver, "time", clock)
+    slow, sink = sinks(hanging), sinks(answering(200))
+    fire(shop, slow.url())
+    delivery_tasks.wake_courier()
+    while not slow.got:
+        time.sleep(0.01)
+
+    passed[0] = 45.0
+    delivery = fire(shop, sink.url(host="localhost"), cause="new:2")
+    begun = time.monotonic()
+    delivery_tasks.wake_courier()
+
+    wait_for("sent", delivery)
+    assert sink.got[0].at - begun < 5
+    slow.is_closed.set()
+
+
 def test_what_is_due_soon_is_waited_for(
     courier: Courier, shop: NewProject, sinks: Start, monkeypatch: pytest.MonkeyPatch
 ):

@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from alerts import backoff
 from alerts.channels.base import ChannelError, Sent
 from alerts.models import AlertRule, Channel, Cooldown, Delivery, Firing
+from alerts.queries.rules import broken_channels
 from alerts.services import claims, deliver
 from alerts.services.deliver import AT_ONCE_A_HOST, TestResult, deliver_due, send_test
 from alerts.services.outbox import queue_deliveries, resend
 from bloop_site.lib import outbound
+from projects.models import Project
 from projects.services.projects import NewProject
 from tests.alerts.conftest import configure
 from tests.alerts.factories import NOW_MS, make_channel, make_firing, make_rule
@@ -178,6 +181,19 @@ def test_attempts_grow_apart_and_end(shop: NewProject, sinks: Start):
     assert channel.last_failed_ms == delivery.finished_ms
 
 
+def test_a_channel_is_broken_after_its_third_failure_in_a_row(shop: NewProject, sinks: Start):
+    fire(shop, ("webhook", sinks(answering(500)).url()))
+    at: int | None = NOW_MS
+    totals = []
+
+    for _ in range(3):
+        assert at is not None
+        at = run(at)
+        totals.append(broken_channels(Project.objects.all()).total)
+
+    assert totals == [0, 0, 1]
+
+
 def test_chance_keeps_those_that_failed_together_apart(shop: NewProject, sinks: Start, monkeypatch: pytest.MonkeyPatch):
     chances: list[float] = []
 
@@ -269,6 +285,18 @@ def test_a_channel_that_is_removed_takes_nothing_and_its_deliveries_end(shop: Ne
     assert sink.got == []
 
 
+def test_nothing_is_sent_of_a_project_that_was_deleted(shop: NewProject, sinks: Start):
+    sink = sinks(answering(200))
+    firing = fire(shop, ("webhook", sink.url()))
+    Project.objects.filter(pk=shop.project.pk).update(removing_at=timezone.now())
+
+    assert run() is None
+
+    delivery = only(firing)
+    assert (delivery.state, delivery.reply) == ("failed", "its project was deleted")
+    assert (sink.got, Channel.objects.get().failed_in_row) == ([], 0)
+
+
 def test_a_hook_that_is_set_no_more_ends_its_deliveries(shop: NewProject, settings: LazySettings):
     settings.BLOOP = settings.BLOOP.model_copy(update={"webhook_url": "http://127.0.0.1/hook"})
     firing = fire(shop)
@@ -306,6 +334,17 @@ def test_a_firing_that_told_nobody_has_no_cooldown(shop: NewProject, sinks: Star
     run()
 
     assert [each.firing_id == firing.pk for each in Cooldown.objects.all()] == [False]
+
+
+def test_a_digest_that_told_nobody_ends_the_cooldowns_of_what_it_was_to_tell(shop: NewProject, sinks: Start):
+    digest = fire(shop, ("webhook", sinks(answering(404)).url()), cause="digest:1", is_digest=True)
+    for number in range(2):
+        cool(make_firing(digest.rule, shop.project, key=f"fp{number}", cause=f"new:{number}", digest=digest))
+    cool(make_firing(digest.rule, shop.project, key="told", cause="new:told"))
+
+    run()
+
+    assert [each.key for each in Cooldown.objects.all()] == ["told"]
 
 
 def test_one_that_arrives_or_may_still_arrive_keeps_the_cooldown(shop: NewProject, sinks: Start):

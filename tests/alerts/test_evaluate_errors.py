@@ -349,8 +349,22 @@ def test_an_hour_that_stands_out_from_its_season_is_told_of_once(shop: NewProjec
     (message,) = fired(T + 61_000)
     assert message.startswith("Error spike in Shop: 30 events in the last hour where ")
     assert message.endswith(": [TypeError] Cannot read property 'id' of undefined - a")
+    firing = Firing.objects.get()
+    assert f"(score {firing.measured:.1f}, threshold 4)" in message
+    assert firing.details["threshold"] == 4
     assert fired(T + 5 * MINUTE_MS) == []
     assert fired(T + HOUR_MS + 61_000) == []
+
+
+def test_in_the_first_half_day_of_a_project_nothing_is_usual_yet(shop: NewProject):
+    spike_rule(shop, method="seasonal")
+    send_at(shop, T - 12 * HOUR_MS, "b")
+    send_at(shop, T - HOUR_MS, *["a"] * 30)
+    send_at(shop, T, *["c"] * 30)
+
+    assert fired(T + 61_000) == []
+    (message,) = fired(T + HOUR_MS + 61_000)
+    assert message.endswith(" - c")
 
 
 def test_an_hour_of_a_muted_issue_is_no_spike(shop: NewProject):

@@ -1,5 +1,6 @@
 """A thing is told once: however many workers look, whenever they die; and of too many things one message tells."""
 
+import threading
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from alerts.services import evaluate as service
 from alerts.services import fire as firing_service
 from alerts.services.cooldown import Topic, claim
 from alerts.services.evaluate import evaluate, evaluate_some
+from bloop_site import celery
 from errors.models import Occasion, Status
 from projects.models import Project
 from projects.services.projects import NewProject
@@ -291,6 +293,27 @@ def test_a_nudge_that_finds_an_evaluation_at_work_has_it_sent_for_again(monkeypa
     tasks.work_off_evaluation(only_busy=False)
 
     assert sent == [{"only_busy": True}]
+
+
+def test_a_nudge_that_comes_as_an_evaluation_ends_is_not_lost(monkeypatch: pytest.MonkeyPatch):
+    seen: list[bool] = []
+
+    def taken(*, blocking: bool) -> bool:
+        seen.append(tasks._again.is_set())  # what an evaluation that ends just now sees
+        return blocking
+
+    monkeypatch.setattr(tasks, "_again", threading.Event())
+    monkeypatch.setattr(tasks, "_evaluating", SimpleNamespace(acquire=taken))
+
+    tasks.work_off_evaluation(only_busy=True)
+
+    assert seen == [True]
+
+
+def test_every_rule_is_looked_at_each_minute_by_beat():
+    entry = celery.app.conf.beat_schedule["evaluate-alerts"]
+
+    assert (entry["task"], entry["schedule"]) == ("alerts.tasks.evaluate", 60)
 
 
 def test_nudges_are_sent_at_once_for_occasions_and_now_and_then_for_events(monkeypatch: pytest.MonkeyPatch):

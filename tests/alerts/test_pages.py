@@ -68,9 +68,10 @@ def test_slack_notifications_are_tested_via_settings_alerts_test(
     assert re.search(r'<button [^>]*type="submit">Test<span class="sr-only"> Many errors</span></button>', alerts)
 
 
-def test_a_rule_that_cannot_be_read_says_so(admin_client: Client, shop: NewProject):
+@pytest.mark.parametrize("config", [{"type": "threshold"}, {}, [], "threshold"])
+def test_a_rule_that_cannot_be_read_says_so(admin_client: Client, shop: NewProject, config: Any):
     rule = make_rule(shop.project)
-    AlertRule.objects.filter(pk=rule.pk).update(config={"type": "threshold"})
+    AlertRule.objects.filter(pk=rule.pk).update(config=config)
 
     for path in ("/alerts", f"/alerts/{rule.pk}"):
         page = admin_client.get(path)
@@ -319,6 +320,18 @@ def test_the_history_of_a_rule_tells_what_became_of_each_message(admin_client: C
     assert "6 attempts answered 502" in text
     assert "&lt;b&gt;no_service&lt;/b&gt;" in page.content.decode()
     assert f'action="/alerts/deliveries/{firing.deliveries.get().pk}/resend"' in page.content.decode()
+
+
+def test_a_digest_counts_alerts_and_measures_nothing(admin_client: Client, shop: NewProject):
+    rule = make_rule(
+        shop.project, config={"type": "llm_latency", "percentile": "p99", "threshold_ms": 9, "window_secs": 60}
+    )
+    make_firing(rule, shop.project, title="5 more alerts", measured=5, is_digest=True)
+
+    text = words(admin_client.get(f"/alerts/{rule.pk}"))
+
+    assert "5 more alerts" in text
+    assert "measured" not in text
 
 
 def test_a_firing_leads_to_its_issue_and_nowhere_else(admin_client: Client, shop: NewProject):

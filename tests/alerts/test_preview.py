@@ -156,6 +156,16 @@ def test_seasons_are_foretold(shop: NewProject):
 
 
 @pytest.mark.django_db
+def test_in_the_first_half_day_of_a_project_no_season_is_foretold(shop: NewProject):
+    for hour in (-30, -19, -18):
+        send_at(shop, T + hour * HOUR_MS, *[f"fp{hour}"] * 30)
+
+    found = foretold(shop, "spike", multiplier=1, baseline_window_secs=60, compare_window_secs=60, method="seasonal")
+
+    assert [message[-len("fp-18") :] for message in messages(found)] == ["fp-18"]
+
+
+@pytest.mark.django_db
 def test_what_was_too_much_or_is_gone_is_spread_over_its_hour(shop: NewProject):
     send_at(shop, T - DAY_MS, *["a"] * 120)
     Event.objects.all().delete()

@@ -195,6 +195,16 @@ def test_a_put_changes_what_is_given(api: Client):
     assert part["config"] == {**KEPT, "threshold": 9, "window_secs": 60}
 
 
+@pytest.mark.parametrize("config", [{"type": "new_issue"}, {}, [], "threshold"])
+def test_a_put_mends_a_config_that_cannot_be_read(api: Client, config: Any):
+    made = post(api, name="Many", config=THRESHOLD).json()
+    AlertRule.objects.update(config=config)
+
+    mended = put(api, made["id"], threshold=5, window_secs=60).json()
+
+    assert (mended["rule_type"], mended["config"]) == ("threshold", {**KEPT, "threshold": 5, "window_secs": 60})
+
+
 def test_a_wrong_put_changes_nothing(api: Client):
     made = post(api, name="n", config=THRESHOLD).json()
 

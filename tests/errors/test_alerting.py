@@ -158,6 +158,19 @@ def test_the_busiest_issues_of_an_hour_come_with_their_history(shop: NewProject,
     ]
 
 
+def test_totals_are_those_of_each_project_however_many_are_asked_about(
+    shop: NewProject, other: NewProject, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(alerting, "MAX_PARAMETERS", 2)
+    send_at(shop, T, *"abbccc")
+    send_at(other, T, "a", "a")
+
+    found = alerting.total_counts([(shop.project.pk, name) for name in "abcd"])
+
+    assert [found.get((shop.project.pk, name)) for name in "abcd"] == [1, 2, 3, None]
+    assert found[other.project.pk, "a"] == 2
+
+
 def test_sums_add_up():
     assert Sums(1, 2).plus(Sums(3, 4)) == Sums(4, 6)
     assert Sums(4, 6).most == 10
