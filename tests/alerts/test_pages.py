@@ -456,4 +456,4 @@ def test_a_stored_config_that_cannot_be_read_breaks_no_page(admin_client: Client
     for path in ("/alerts", f"/alerts/{rule.pk}", f"/alerts/{rule.pk}/edit"):
         assert admin_client.get(path).status_code == 200, path
     changed = admin_client.put(f"/v1/alerts/{rule.pk}", {"threshold": 5}, "application/json")
-    assert (changed.status_code, changed.json()) == (422, {"error": "config.type is required"})
+    assert (changed.status_code, changed.json()) == (422, {"error": "config.window_secs is required"})
