@@ -1,14 +1,17 @@
 """Makes, changes and deletes alert rules. Each act is in the audit log; who may act is `alerts.access`."""
 
+import time
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.audit import Action, Actor, record
 from alerts.configs import Config, is_plain, stored
-from alerts.models import AlertRule
+from alerts.models import AlertRule, Delivery, Firing
 from bloop_site.lib.clock import from_ms
+from bloop_site.lib.pace import Pace
 from projects.models import Project
 from projects.services.locking import locked_project
 
@@ -105,12 +108,32 @@ def update_rule(*, rule_id: int, change: RuleChange, actor: Actor, now_ms: int, 
 
 
 def delete_rule(*, rule_id: int, actor: Actor, now_ms: int, token: str = "") -> None:
-    """Delete a rule with its channels and history. Raises RuleGone."""
+    """Delete a rule with its channels and history. Raises RuleGone.
+
+    It is switched off first and its history goes in short turns, for there may be months of it and ingest would wait.
+    """
+    if not AlertRule.objects.filter(pk=rule_id).update(is_enabled=False):
+        raise RuleGone(rule_id)
+    forget_history(rule_id)
     with transaction.atomic():
         rule = locked_rule(rule_id)
         detail = {"config": rule.config, **with_token(token)}
         audit(rule, Action.ALERT_RULE_DELETED, detail, actor=actor, now_ms=now_ms)
         rule.delete()
+
+
+def forget_history(rule_id: int) -> None:
+    """Delete what the rule fired, and what was sent of it, chunk by chunk."""
+    pace = Pace()
+    history: tuple[QuerySet[Delivery] | QuerySet[Firing], ...] = (
+        Delivery.objects.filter(firing__rule=rule_id),
+        Firing.objects.filter(rule=rule_id),
+    )
+    for rows in history:
+        while ids := list(rows.values_list("pk", flat=True)[: pace.rows]):
+            started = time.perf_counter()
+            rows.model._default_manager.filter(pk__in=ids).delete()  # noqa: SLF001  Django's public name
+            pace.rest(time.perf_counter() - started)
 
 
 def locked_rule(rule_id: int) -> AlertRule:

@@ -7,8 +7,10 @@ from django.utils import timezone
 
 from accounts.audit import COMMAND_LINE
 from alerts.models import AlertRule, Channel, Cooldown, Delivery, Firing
+from alerts.services import rules as service
 from alerts.services.outbox import queue_deliveries
 from bloop_site.lib.clock import DAY_MS, from_ms
+from bloop_site.lib.pace import Pace
 from projects.models import Project
 from projects.services.projects import NewProject
 from projects.services.removal import continue_removal, request_removal
@@ -76,3 +78,28 @@ def test_a_deleted_project_takes_along_its_rules_and_what_fired_in_it(shop: NewP
     assert set(AlertRule.objects.all()) == {foreign, everywhere}
     assert {each.project_id for each in Firing.objects.all()} == {other.project.pk}
     assert [model.objects.count() for model in TABLES] == [2, 4, 2, 4, 2]
+
+
+def test_a_deleted_rule_is_off_first_and_its_history_goes_before_it_in_short_turns(
+    shop: NewProject, monkeypatch: pytest.MonkeyPatch
+):
+    rule, other = two_channels(make_rule(shop.project)), two_channels(make_rule(shop.project))
+    for each in (rule, other):
+        for days in range(1, 6):
+            fire(each, shop.project, days_ago=days)
+    turns: list[tuple[bool, int, int]] = []
+    seen = AlertRule.objects.filter(pk=rule.pk)
+
+    class Watched(Pace):
+        def rest(self, took: float) -> None:
+            turns.append((seen.get().is_enabled, Delivery.objects.count(), Firing.objects.count()))
+
+    monkeypatch.setattr(service, "Pace", lambda: Watched(rows=2))
+    service.delete_rule(rule_id=rule.pk, actor=COMMAND_LINE, now_ms=NOW_MS)
+
+    assert turns == [
+        *((False, deliveries, 10) for deliveries in (18, 16, 14, 12, 10)),
+        *((False, 10, firings) for firings in (8, 6, 5)),
+    ]
+    assert list(AlertRule.objects.all()) == [other]
+    assert [model.objects.count() for model in TABLES] == [1, 2, 5, 10, 5]
