@@ -143,7 +143,10 @@ def test_the_button_works_while_the_browser_offers_a_passkey(team: Server):
 
 def test_the_offer_is_renewed_before_its_challenge_ends(team: Server):
     with visit(team, offers=True) as page:
-        Device.of(page).send("setAutomaticPresenceSimulation", enabled=False)
+        device = Device.of(page)
+        join(page, team, somebody())
+        page.context.clear_cookies()
+        device.send("setAutomaticPresenceSimulation", enabled=False)
         page.clock.install()
         with page.expect_response("**/auth/login/start"):
             page.goto("/auth/login")
