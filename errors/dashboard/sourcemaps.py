@@ -116,6 +116,7 @@ def upload(request: PageRequest, project: Project) -> HttpResponse:
     outcomes = [stored(request, project, release, file) for file in files]
     if request.htmx:
         return render(request, f"{PAGE}#outcomes", {"outcomes": outcomes})
+    outcomes.sort(key=lambda each: not each.reason)  # what was refused first
     if any(each.reason for each in outcomes):
         shown = page_context(request, project, form=form, outcomes=outcomes)
         return render(request, PAGE, shown, status=422)
