@@ -49,7 +49,9 @@ def test_several_files_are_kept_at_once(admin_client: Client, admin: User, shop:
     assert AuditEntry.objects.filter(action="source_maps_uploaded").count() == 1
 
 
-def test_each_file_is_told_about_by_itself_refused_ones_first_and_the_good_ones_are_kept(admin_client: Client, shop: NewProject):
+def test_each_file_is_told_about_by_itself_refused_ones_first_and_the_good_ones_are_kept(
+    admin_client: Client, shop: NewProject
+):
     answer = upload(admin_client, file("a.js.map"), file("b.js.map", b"nothing"), file("empty.js.map", b""))
 
     page = text_of(answer)
