@@ -31,6 +31,7 @@ from llmtraces.services.judgements import TraceNotFound
 from projects.access import Reach
 from projects.services.projects import NewProject
 from tests.factories import post_signed
+from tests.ingest.conftest import shared_database as shared_database  # noqa: PLC0414  a fixture
 from tests.llmtraces.judging_of import T, make_trace, score, thumb
 
 
@@ -101,7 +102,7 @@ def test_an_id_that_is_only_part_of_a_waiting_one_is_not_known(client: Client, s
         score(shop.project, "ab", 1.0)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("shared_database")
 def test_scores_posted_at_once_leave_one_row_whoever_is_first(shop: NewProject):
     make_trace(shop.project)
 
@@ -111,7 +112,7 @@ def test_scores_posted_at_once_leave_one_row_whoever_is_first(shop: NewProject):
     assert Score.objects.get().value in [value / 10 for value in range(8)]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("shared_database")
 def test_a_waiting_trace_is_judged_by_several_while_it_is_folded(client: Client, shop: NewProject):
     post_signed(client, "/v1/traces", b'{"id": "t1", "name": "chat"}', key=shop.api_key)
     judges: list[Callable[[], object]] = [
