@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from errors.queries.insights import NamedIssue
 from projects.access import Reach
 
 USUAL_HOURS, MAX_HOURS = 72, 720
@@ -20,26 +21,13 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class IssueRef:
-    """An issue as a row names it and links to it."""
-
-    issue_id: int
-    project_id: str
-    project_slug: str
-    fingerprint: str
-    error_type: str
-    message: str
-    status: str
-
-
-@dataclass(frozen=True)
 class Spike:
     """An hour of an issue that stands out. score: z of the method that found it; counts: every hour of the window.
 
     expected: what the method takes for usual in that hour; stddev: its spread, in events.
     """
 
-    issue: IssueRef
+    issue: NamedIssue
     hour_ms: int
     count: int
     expected: float
@@ -52,7 +40,7 @@ class Spike:
 class Mover:
     """Events in the window and in the one before it. counts: every hour of both, oldest first."""
 
-    issue: IssueRef
+    issue: NamedIssue
     count_current: int
     count_previous: int
     delta: int
@@ -64,8 +52,8 @@ class Mover:
 class Pair:
     """Two issues whose hourly counts go together; a's fingerprint is the smaller."""
 
-    a: IssueRef
-    b: IssueRef
+    a: NamedIssue
+    b: NamedIssue
     correlation: float
     counts_a: tuple[int, ...]
     counts_b: tuple[int, ...]

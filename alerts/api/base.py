@@ -1,13 +1,11 @@
 """The base of the alert endpoints: which rules a caller sees, which they may change (contract 6.1, 5.2)."""
 
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from django.http import Http404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.audit import Actor
-from accounts.models import User
 from alerts.access import may_change, may_change_of, token_may_change
 from alerts.channels.base import ChannelInvalid
 from alerts.models import AlertRule
@@ -15,18 +13,17 @@ from alerts.queries.rules import find_rule
 from alerts.services.channels import ChannelGone, TooManyChannels
 from alerts.services.rules import RuleGone, RuleInvalid
 from bloop_site.lib.api import ApiError
-from bloop_site.lib.network import client_address
 from projects.access import reach_of, reach_of_token, visible_projects
 from projects.models import ApiToken, Project
 from projects.services.locking import ProjectGone
-from projects.views import ScopedView
+from projects.views import AuditedActs, ScopedView
 
 NOT_YOURS = "only an admin or the project's creator may do this"
 GLOBAL_IS_ADMINS = "only an admin may do this to a rule of all projects"
 OWN_ONLY = "a token may change rules of its own project only"
 
 
-class AlertView(ScopedView):
+class AlertView(AuditedActs, ScopedView):
     """Opened by `alerts:read` and `alerts:write`, or a session."""
 
     scopes: ClassVar[tuple[str, ...]] = ("alerts:read",)
@@ -73,19 +70,6 @@ class AlertView(ScopedView):
             msg = "project not found"
             raise Http404(msg)
         return found
-
-    def user(self, request: Request) -> User:
-        """The session's user."""
-        return cast("User", request.user)
-
-    def actor(self, request: Request) -> Actor:
-        """Who acts: the person, or who made the token."""
-        user = request.auth.created_by if isinstance(request.auth, ApiToken) else self.user(request)
-        return Actor(user, client_address(request._request))  # noqa: SLF001
-
-    def token_name(self, request: Request) -> str:
-        """The token's name for the audit log, empty for a person."""
-        return request.auth.name if isinstance(request.auth, ApiToken) else ""
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ProjectGone):

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analytics.answers import IssueRef
 from analytics.dashboard.shell import Shell
 from bloop_site.lib.charts import Chart, Series
 from bloop_site.lib.clock import HOUR_MS
 from bloop_site.lib.links import with_query
 from bloop_site.templatetags.ui import visible
 from errors.links import issue_url
+from errors.queries.insights import NamedIssue
 
 LONG_TITLE = 60
 
@@ -18,7 +18,7 @@ LONG_TITLE = 60
 class IssueLink:
     """An issue as a row shows it: where it leads, and what its project is called."""
 
-    of: IssueRef
+    of: NamedIssue
     url: str
     project_name: str
 
@@ -37,7 +37,7 @@ class Opening:
     is_open: bool
 
 
-def issue_link(shell: Shell, issue: IssueRef) -> IssueLink:
+def issue_link(shell: Shell, issue: NamedIssue) -> IssueLink:
     """The issue, to be linked to."""
     url = issue_url(issue.project_slug, issue.fingerprint)
     return IssueLink(issue, url, shell.project_names.get(issue.project_slug, issue.project_slug))
@@ -79,7 +79,7 @@ def short_title(issue: IssueLink) -> str:
     return title if len(title) <= LONG_TITLE else f"{title[: LONG_TITLE - 1]}…"
 
 
-def issue_cells(issue: IssueRef) -> tuple[object, ...]:
+def issue_cells(issue: NamedIssue) -> tuple[object, ...]:
     """The columns of an issue in a download."""
     return issue.project_slug, issue.error_type, issue.message, issue.status, issue.fingerprint
 

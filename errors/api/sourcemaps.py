@@ -8,11 +8,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.audit import Actor
 from accounts.models import User
 from bloop_site.lib.api import ApiError
 from bloop_site.lib.checked import checked_query
-from bloop_site.lib.network import client_address
 from errors.api import schema, serializers
 from errors.api.issues import page_response
 from errors.queries.sourcemaps import maps_of
@@ -22,12 +20,12 @@ from errors.uploads import SentFile, UploadForm
 from projects.access import may_manage, project_by_slug
 from projects.models import ApiToken, Project
 from projects.services.locking import ProjectGone
-from projects.views import ScopedView
+from projects.views import AuditedActs, ScopedView
 
 NOT_YOURS = "only an admin or the project's creator may do this"
 
 
-class SourceMapsBaseView(ScopedView):
+class SourceMapsBaseView(AuditedActs, ScopedView):
     """What is about one project: a token's own, or one that the session's user sees; changed by who manages it."""
 
     scopes: ClassVar[tuple[str, ...]] = ("sourcemaps:read",)
@@ -47,15 +45,6 @@ class SourceMapsBaseView(ScopedView):
         if request.auth is None and not may_manage(cast("User", request.user), project):
             raise ApiError(NOT_YOURS, status=403)
         return project
-
-    def actor(self, request: Request) -> Actor:
-        """Who acts: the person, or who made the token."""
-        user = request.auth.created_by if isinstance(request.auth, ApiToken) else cast("User", request.user)
-        return Actor(user, client_address(request._request))  # noqa: SLF001
-
-    def token_name(self, request: Request) -> str:
-        """The token's name for the audit log, empty for a person."""
-        return request.auth.name if isinstance(request.auth, ApiToken) else ""
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ProjectGone):

@@ -1,27 +1,25 @@
 """The base of endpoints about one project: a token's own, or the one a session names, or `default` (contract 8.4)."""
 
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from django.http import Http404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.audit import Actor
-from accounts.models import User
 from bloop_site.lib.api import ApiError
-from bloop_site.lib.network import client_address
 from llmtraces.api.base import LlmView
 from llmtraces.services.prices import PriceInvalid
 from llmtraces.services.settings import SettingsInvalid
 from projects.access import may_manage, visible_projects
 from projects.models import DEFAULT_ID, ApiToken, Project
 from projects.services.locking import ProjectGone
+from projects.views import AuditedActs
 
 NOT_YOURS = "only an admin or the project's creator may do this"
 NOT_FOUND = "project not found"
 
 
-class ProjectView(LlmView):
+class ProjectView(AuditedActs, LlmView):
     """What is about one project; changed with `llm:write`, or by who manages it."""
 
     write_scopes: ClassVar[tuple[str, ...]] = ("llm:write", "errors:write")
@@ -52,19 +50,6 @@ class ProjectView(LlmView):
         """Raise ApiError 403 for a session whose user may only look."""
         if request.auth is None and not may_manage(self.user(request), project):
             raise ApiError(NOT_YOURS, status=403)
-
-    def user(self, request: Request) -> User:
-        """The session's user."""
-        return cast("User", request.user)
-
-    def actor(self, request: Request) -> Actor:
-        """Who acts: the person, or who made the token."""
-        user = request.auth.created_by if isinstance(request.auth, ApiToken) else self.user(request)
-        return Actor(user, client_address(request._request))  # noqa: SLF001
-
-    def token_name(self, request: Request) -> str:
-        """The token's name for the audit log, empty for a person."""
-        return request.auth.name if isinstance(request.auth, ApiToken) else ""
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ProjectGone):
