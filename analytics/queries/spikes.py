@@ -13,7 +13,7 @@ MAX_CANDIDATES: Final = 200  # issues that the seasonal method, which is slow, l
 
 
 def spikes(ask: Ask, *, threshold: float, method: str = "classic") -> tuple[Spike, ...]:
-    """The hours that score at least `threshold`, the highest first.
+    """The hours that score at least `threshold`, the highest first; of equal scores the one with the most events.
 
     method: "classic" for the z-score of the hour among all hours of the window; "seasonal" by what that hour usually
     holds (analytics.seasonal), of the 200 issues with the liveliest hours.
@@ -31,17 +31,18 @@ def spikes(ask: Ask, *, threshold: float, method: str = "classic") -> tuple[Spik
         cells = seasonal_spikes(counts, history=before.of(issue_ids), threshold=threshold)
     else:
         cells = classic_spikes(counts, threshold=threshold, limit=ask.limit)
+    events = counts[cells.series, cells.hour]
     return tuple(
         Spike(
             issue=issue,
             hour_ms=window.start_ms + int(cells.hour[at]) * HOUR_MS,
-            count=int(counts[cells.series[at], cells.hour[at]]),
+            count=int(events[at]),
             expected=float(cells.expected[at]),
             stddev=float(cells.deviation[at]),
             score=float(cells.score[at]),
             counts=tuple(counts[cells.series[at]].tolist()),
         )
-        for at, issue in ranked(cells.score, issue_ids[cells.series], limit=ask.limit)
+        for at, issue in ranked(cells.score, issue_ids[cells.series], limit=ask.limit, weights=events)
     )
 
 

@@ -108,6 +108,21 @@ def test_equal_scores_stand_by_fingerprint_and_the_later_hour_first(shop: NewPro
     assert [each.issue.fingerprint for each in spikes(ask(limit=2), threshold=2.5)] == ["once-1", "once-2"]
 
 
+def test_of_equal_scores_the_most_events_come_first(shop: NewProject, packed: Packed):
+    for number in (1, 2, 3, 4):
+        send(shop.project, number, f"once-{number}")
+    send(shop.project, 5, "many", times=40)
+    send(shop.project, 6, "more", times=41)
+    packed()
+
+    found = spikes(ask(), threshold=2.5)
+
+    assert len({each.score for each in found}) == 1
+    assert [each.issue.fingerprint for each in found[:3]] == ["more", "many", "once-1"]
+    for limit in (1, 2, 3, 5):
+        assert spikes(ask(limit=limit), threshold=2.5) == found[:limit]
+
+
 def test_a_constant_series_has_no_spikes_and_a_window_of_one_hour_none(shop: NewProject, packed: Packed):
     for hour in range(HOURS):
         send(shop.project, hour, "steady", times=3)
