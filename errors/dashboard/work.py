@@ -118,7 +118,7 @@ def issue_unmerge(request: PageRequest, project_slug: str, fingerprint: str) -> 
     """Take a merged issue out again, and lead to it."""
     issue = issue_or_404(request, project_slug, fingerprint)
     merge_id = number_in(request.POST.get("merge"))
-    if merge_id is None or not issue.merges.filter(pk=merge_id).exists():
+    if merge_id is None or not work.has_merge(issue, merge_id):
         raise Http404
     try:
         taken_out = undo_merge(merge_id=merge_id, actor=Actor(request.user.pk), now_ms=now_ms()).merged

@@ -505,6 +505,24 @@ def test_what_was_taken_out_already_is_said_to_be(client: Client, shop: NewProje
     assert "has been taken apart already" in words(client.get("/errors/shop/into"))
 
 
+def test_what_came_along_with_a_merged_issue_can_be_taken_out_where_it_is_listed(
+    client: Client, shop: NewProject, issue: Issue
+):
+    middle, outer = (make_issue(shop.project, fingerprint=name) for name in ("middle", "outer"))
+    client.post(f"{PAGE}/merge", {"into": str(middle.pk)})
+    client.post("/errors/shop/middle/merge", {"into": str(outer.pk)})
+    inner = str(middle.merges.get().pk)
+
+    listed = re.findall(r'name="merge" value="(\d+)"', client.get("/errors/shop/outer").content.decode())
+    answers = [client.post("/errors/shop/outer/unmerge", {"merge": inner}) for _ in range(2)]
+
+    assert inner in listed
+    assert (answers[0].status_code, answers[0].headers["Location"]) == (302, PAGE)
+    assert answers[1].status_code == 404  # no way leads from there to here any more
+    assert Issue.objects.get(fingerprint="fp").merged_into is None
+    assert Issue.objects.get(fingerprint="middle").merged_into == outer
+
+
 # --- Of others --------------------------------------------------------------------------------------------------
 
 
