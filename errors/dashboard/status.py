@@ -1,5 +1,7 @@
 """Changing the status of an issue on its page, and taking a change back."""
 
+import json
+
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -35,17 +37,22 @@ def issue_status(request: PageRequest, project_slug: str, fingerprint: str) -> H
             raise Http404
         errors = [str(error) for messages in form.errors.values() for error in messages]
         return refused(request, issue, status=422, status_errors=errors)
-    change = form.change(issue)
+    change, was = form.change(issue), form.cleaned_data["was"] or None
     try:
         made = change_status(
-            issue_id=issue.pk, change=change, actor=Actor(request.user.pk), now_ms=now, seen=form.seen_change()
+            issue_id=issue.pk,
+            change=change,
+            actor=Actor(request.user.pk),
+            now_ms=now,
+            seen=form.seen_change(),
+            was=was,
         )
     except IssueGone:
         raise Http404 from None
     except ChangeInvalid as error:
         return refused(request, issue, status=422, status_errors=[f"{error}.".capitalize()])
     except Conflict as conflict:
-        return conflicting(request, issue, conflict.latest)
+        return conflicting(request, issue, conflict.latest, from_list=was is not None)
     issue.refresh_from_db()
     words = words_of(change, more=form.cleaned_data["more"])
     return done(request, issue, words, undo=undo_of(issue, made) if made else None)
@@ -68,10 +75,14 @@ def words_of(change: Change, *, more: int | None) -> str:
     return DONE[change.status]
 
 
-def conflicting(request: PageRequest, issue: Issue, latest: Transition) -> HttpResponse:
-    """The present state, and who came first."""
+def conflicting(request: PageRequest, issue: Issue, latest: Transition, *, from_list: bool = False) -> HttpResponse:
+    """The present state, and who came first; a list, which shows no panel, is told in a toast."""
     issue.refresh_from_db()
-    return refused(request, issue, status=409, conflict=conflict_words(latest, now_ms=now_ms()))
+    words = conflict_words(latest, now_ms=now_ms())
+    response = refused(request, issue, status=409, conflict=words)
+    if from_list:
+        response.headers["HX-Trigger"] = json.dumps({"toast": {"message": words}})
+    return response
 
 
 def conflict_words(latest: Transition, *, now_ms: int) -> str:

@@ -40,10 +40,11 @@ def start_bulk(
 ) -> BulkChange:
     """Note a change of the issues with these ids (at most 1,000), or else of all that match the filters now.
 
+    With ids, the filters' status alone counts: what the caller saw of them. What has another by then is left alone.
     Only issues within reach are touched, whatever the ids. Nothing is changed yet: `continue_bulk` does it.
     """
-    if (ids is None) == (filters is None) or (ids is not None and len(ids) > MAX_IDS):
-        msg = f"either at most {MAX_IDS} ids or filters"
+    if (ids is None and filters is None) or (ids is not None and len(ids) > MAX_IDS):
+        msg = f"at most {MAX_IDS} ids, or filters"
         raise ValueError(msg)
     bulk = BulkChange(
         user_id=user_id,

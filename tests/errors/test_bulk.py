@@ -85,9 +85,9 @@ def test_what_stands_so_already_is_looked_at_and_not_changed(many: NewProject, a
     assert (made.looked_at, made.changed) == (2, 1)
 
 
-@pytest.mark.parametrize("what", [{}, {"ids": [1], "filters": ALL}, {"ids": list(range(1001))}])
-def test_a_change_is_of_ids_or_of_filters_and_within_bounds(many: NewProject, admin: User, what: dict[str, Any]):
-    with pytest.raises(ValueError, match="ids or filters"):
+@pytest.mark.parametrize("what", [{}, {"ids": list(range(1001))}])
+def test_a_change_is_of_ids_or_of_filters_within_bounds(many: NewProject, admin: User, what: dict[str, Any]):
+    with pytest.raises(ValueError, match="ids, or filters"):
         start(admin, reach_of(many), **what)
 
 

@@ -63,7 +63,7 @@ def unhurried_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         ("resolve-next", "resolved", "Resolved 2 issues."),
         ("ignore", "ignored", "Ignored 2 issues."),
         ("mute", "muted", "Muted 2 issues."),
-        ("unresolve", "unresolved", "Unresolved 0 issues. 2 were so already."),
+        ("unresolve", "unresolved", "Unresolved 0 issues. 2 were so already, or changed meanwhile."),
     ],
 )
 def test_ticked_issues_are_changed_and_the_list_says_so_without_scripts(
@@ -131,6 +131,23 @@ def test_a_project_in_the_query_narrows_what_ids_may_name(admin_client: Client, 
     admin_client.post("/errors/bulk", {"ids": ids("own", "foreign"), "action": "resolve", "query": "project=shop"})
 
     assert (statuses(shop), statuses(other)) == ({"own": "resolved"}, {"foreign": "unresolved"})
+
+
+def test_a_ticked_issue_that_somebody_was_quicker_with_is_left_and_said(client: Client, three: NewProject):
+    a, b = ids("a", "b")
+    client.post("/errors/shop/a/status", {"status": "ignored"})
+
+    answer = client.post("/errors/bulk", {"ids": [a, b], "action": "resolve", "query": "project=shop"}, headers=HTMX)
+
+    assert statuses(three) == {"a": "ignored", "b": "resolved", "c": "unresolved"}
+    assert "Resolved 1 issue. 1 was so already, or changed meanwhile." in answer.content.decode()
+
+
+def test_all_that_match_are_not_all_there_is_when_nothing_says_what_to_match(client: Client, three: NewProject):
+    answer = client.post("/errors/bulk", {"matching": "all", "action": "resolve"})
+
+    assert answer.status_code == 302
+    assert set(statuses(three).values()) == {"unresolved"}
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,20 @@ def test_the_second_of_two_people_sees_what_happened(
     assert (b"<html" in answer.content) is not bool(headers)
 
 
+def test_the_second_of_two_on_a_list_is_told_in_a_toast(client: Client, shop: NewProject, issue: Issue):
+    colleague(shop.project).post(f"{PAGE}/status", {"status": "ignored"})
+
+    late = client.post(f"{PAGE}/status", {"status": "resolved", "was": "unresolved"}, headers=HTMX)
+    issue.refresh_from_db()
+    kept = issue.status
+    seen_since = client.post(f"{PAGE}/status", {"status": "resolved", "was": "ignored"}, headers=HTMX)
+
+    assert (late.status_code, kept) == (409, "ignored")
+    toast = json.loads(late.headers["HX-Trigger"])["toast"]
+    assert re.fullmatch(r"ana ignored this \d+ seconds? ago\. Your change was not made\.", toast["message"])
+    assert seen_since.status_code == 200
+
+
 def test_a_change_made_with_the_new_state_in_sight_is_made(client: Client, shop: NewProject, issue: Issue):
     colleague(shop.project).post(f"{PAGE}/status", {"status": "resolved"})
 
