@@ -159,7 +159,7 @@ def bulk(request: PageRequest) -> HttpResponse:
     query = QueryDict(request.POST.get("query", ""))
     reach, form, now = selected_reach(request, query), filter_form(query), now_ms()
     change = change_named(request.POST.get("action"))
-    filters = form.filters() if "query" in request.POST else None
+    filters = form.filters() if "query" in request.POST and not form.errors else None
     ids = None if filters and "matching" in request.POST else ids_of(request.POST)
     if ids == []:
         return nothing_selected(request, query.urlencode())

@@ -143,8 +143,16 @@ def test_a_ticked_issue_that_somebody_was_quicker_with_is_left_and_said(client: 
     assert "Resolved 1 issue. 1 was so already, or changed meanwhile." in answer.content.decode()
 
 
-def test_all_that_match_are_not_all_there_is_when_nothing_says_what_to_match(client: Client, three: NewProject):
-    answer = client.post("/errors/bulk", {"matching": "all", "action": "resolve"})
+@pytest.mark.parametrize("query", [{}, {"query": "status=bogus"}, {"query": "release=" + "9" * 300}])
+def test_all_that_match_are_not_all_there_is_when_nothing_valid_says_what_to_match(
+    query: dict[str, str], client: Client, three: NewProject, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("errors.dashboard.views.PAGE_SIZE", 2)
+    page = client.get(f"/errors?{query.get('query', 'status=bogus')}").content.decode()
+
+    answer = client.post("/errors/bulk", {"matching": "all", "action": "resolve", **query})
+
+    assert "matching</label>" not in page
 
     assert answer.status_code == 302
     assert set(statuses(three).values()) == {"unresolved"}
