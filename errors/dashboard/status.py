@@ -11,7 +11,7 @@ from bloop_site.lib.clock import SECOND_MS, now_ms
 from bloop_site.lib.links import number_in
 from bloop_site.templatetags.ui import age_words, thousands, utc_words
 from errors.dashboard.finding import issue_or_404
-from errors.dashboard.issue import done, refused
+from errors.dashboard.issue import done, merged_meanwhile, refused
 from errors.dashboard.issue_forms import StatusForm
 from errors.models import Issue, Transition
 from errors.queries.history import actor_of
@@ -31,6 +31,8 @@ DONE = {"resolved": "Resolved", "ignored": "Ignored", "muted": "Muted", "unresol
 def issue_status(request: PageRequest, project_slug: str, fingerprint: str) -> HttpResponse:
     """Change the status. 409 with the present state when somebody else was faster."""
     issue, now = issue_or_404(request, project_slug, fingerprint), now_ms()
+    if issue.fingerprint != fingerprint:
+        return merged_meanwhile(request, issue)
     form = StatusForm(request.POST, now_ms=now)
     if not form.is_valid():
         if "status" in form.errors:
@@ -103,6 +105,8 @@ def conflict_words(latest: Transition, *, now_ms: int) -> str:
 def issue_undo(request: PageRequest, project_slug: str, fingerprint: str) -> HttpResponse:
     """Take the newest change back; 409 when something has happened since."""
     issue = issue_or_404(request, project_slug, fingerprint)
+    if issue.fingerprint != fingerprint:
+        return merged_meanwhile(request, issue)
     transition_id = number_in(request.POST.get("transition"))
     if transition_id is None or not issue.transitions.filter(pk=transition_id).exists():
         raise Http404

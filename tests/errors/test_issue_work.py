@@ -259,6 +259,25 @@ def test_the_second_of_two_on_a_list_is_told_in_a_toast(client: Client, shop: Ne
     assert seen_since.status_code == 200
 
 
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
+@pytest.mark.parametrize("path", ["status", "undo", "merge"])
+def test_who_acts_on_an_issue_that_was_merged_meanwhile_is_led_to_where_it_is_and_told(
+    path: str, headers: dict[str, str], client: Client, shop: NewProject, issue: Issue
+):
+    into, third = (make_issue(shop.project, fingerprint=name) for name in ("into", "third"))
+    client.post(f"{PAGE}/status", {"status": "muted"})
+    made = Transition.objects.get()
+    colleague(shop.project).post(f"{PAGE}/merge", {"into": str(into.pk)})
+
+    form = {"status": "resolved", "seen": made.pk, "transition": made.pk, "into": third.pk}
+    answer = client.post(f"{PAGE}/{path}", form, headers=headers)
+
+    assert answer.headers["HX-Redirect" if headers else "Location"] == "/errors/shop/into"
+    assert "merged into this one meanwhile. Your change was not made." in words(client.get("/errors/shop/into"))
+    assert Transition.objects.get() == made
+    assert set(Issue.objects.values_list("status", "merged_into")) == {("unresolved", None), ("unresolved", into.pk)}
+
+
 def test_a_change_made_with_the_new_state_in_sight_is_made(client: Client, shop: NewProject, issue: Issue):
     colleague(shop.project).post(f"{PAGE}/status", {"status": "resolved"})
 
