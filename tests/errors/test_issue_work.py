@@ -582,6 +582,18 @@ def test_the_issue_of_a_foreign_project_is_not_found(method: str, path: str, cli
     assert not Note.objects.exists()
 
 
+def test_a_mute_that_was_changed_and_changed_back_is_told_so(client: Client, issue: Issue):
+    for fields in ({}, {"hours": "1"}):
+        client.post(f"{PAGE}/status", {"status": "muted", **fields})
+    changed = words(client.get(PAGE))
+
+    client.post(f"{PAGE}/undo", {"transition": Transition.objects.order_by("-pk")[0].pk})
+
+    assert "Muted in another way by mia" in changed
+    assert "Unresolved to muted by mia" in changed
+    assert "Change undone: muted as before by mia" in words(client.get(PAGE))
+
+
 def test_the_days_of_a_mute_are_days_of_utc(client: Client, member: User, issue: Issue):
     tomorrow = datetime.now(tz=UTC).date() + timedelta(days=1)
 
