@@ -3,7 +3,7 @@
 import functools
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -31,6 +31,24 @@ def skip_locked(rows: QuerySet[Row]) -> QuerySet[Row]:
 def can_skip_locked() -> bool:
     """Whether claims are row locks inside a transaction (PostgreSQL) rather than one writer at a time (SQLite)."""
     return bool(connection.features.has_select_for_update_skip_locked)
+
+
+def claim_names(names: Collection[str]) -> list[str]:
+    """Claim names until the transaction ends: those that nobody else has, or if all are taken, one that is waited for.
+
+    Who claims so must hold nothing else that others wait for. SQLite has one writer anyway: there all of them are ours.
+    """
+    if not can_skip_locked() or not names:
+        return list(names)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name FROM unnest(%s::text[]) AS name WHERE pg_try_advisory_xact_lock(hashtextextended(name, 0))",
+            [sorted(names)],
+        )
+        if claimed := [name for (name,) in cursor.fetchall()]:
+            return claimed
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [min(names)])
+        return [min(names)]
 
 
 def insert_rows(
