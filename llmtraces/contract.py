@@ -3,6 +3,7 @@
 What the project's content policy forbids is gone when these functions return: nothing behind them ever sees it.
 """
 
+import math
 import uuid
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +20,6 @@ MAX_ID_BYTES = 128
 MAX_NAME_BYTES = 512
 MAX_ERROR_BYTES = 8_192
 MAX_DEPTH = 64
-NOT_FINITE = frozenset(("nan", "inf", "-inf", "+inf", "infinity", "-infinity"))
 MICROS = 1_000_000
 # Below 2^63 by far (T4), so that millions of such spans can be summed in one row.
 MAX_COUNT = 10**12
@@ -315,13 +315,8 @@ def text_of(raw: Mapping[str, Any], name: str, rules: Rules) -> str | None:
     """An input or output, whole, if the policy keeps texts."""
     if not rules.keeps_texts:
         return None
-    value = raw.get(name)
-    if not rules.masking:
-        return as_text(value, limit=None)
-    if type(value) is dict or type(value) is list:
-        return as_text(rules.masking.value(value), limit=None)
-    text = as_text(value, limit=None)
-    return text and rules.masking.text(text)
+    text = as_text(raw.get(name), limit=None)
+    return rules.masking.text(text) if text and rules.masking else text
 
 
 def error_of(raw: Mapping[str, Any], rules: Rules) -> str | None:
@@ -361,7 +356,7 @@ def number_of(raw: Mapping[str, Any], name: str) -> float:
     """A number, or one in a text; negative, missing and not finite are 0 (T1, T4). Raises TraceInvalid."""
     value = raw.get(name)
     if type(value) is str:
-        value = 0 if value.strip().lower() in NOT_FINITE else number_of_text(value, name)
+        value = number_of_text(value, name)
     if value is None:
         return 0
     if type(value) is int or type(value) is float:
@@ -370,11 +365,21 @@ def number_of(raw: Mapping[str, Any], name: str) -> float:
 
 
 def number_of_text(value: str, name: str) -> float | int | None:
-    """A numeric text's number. Raises TraceInvalid."""
+    """A numeric text's number, 0 for one that is not finite. Raises TraceInvalid."""
     try:
         return number_in(value)
     except Unreadable:
-        raise TraceInvalid(f"{name} must be a number") from None
+        if is_not_finite(value):
+            return 0
+    raise TraceInvalid(f"{name} must be a number")
+
+
+def is_not_finite(text: str) -> bool:
+    """Whether the text is a number, but none that ends: NaN, inf, 1e999."""
+    try:
+        return not math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def count_of(raw: Mapping[str, Any], name: str) -> int:
