@@ -15,7 +15,7 @@ from bloop_site.lib.db import insert_rows
 from ingest.registry import Payload
 from llmtraces.contract import MAX_MICROS, SpanIn, TraceIn, UpdateIn, decode_entries, encode_entries
 from llmtraces.contributions import Rollups, SpanFacts, Totals
-from llmtraces.incoming import Incoming, TraceKey, gathered, span_facts, with_kept_retrieval
+from llmtraces.incoming import Incoming, TraceKey, gathered, in_time, span_facts, with_kept_retrieval
 from llmtraces.pricing import Price, Tokens, price_of
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
 from llmtraces.queries.prices import overrides_of
@@ -116,14 +116,18 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
     for row in stored:
         incoming, before = batch[row.key], spans[row.id]
         change.add(row.project_id, row.facts(), list(before.values()), sign=-1)
-        priced = [priced_span(span, prices[row.project_id], prices[None]) for span in incoming.spans.values()]
+        after = row.after(incoming)
+        spans_in_time = [
+            in_time(span, before.get(span.span_id), trace_started_ms=after.started_ms)
+            for span in incoming.spans.values()
+        ]
+        priced = [priced_span(span, prices[row.project_id], prices[None]) for span in spans_in_time]
         came = {
             each.span.span_id: with_kept_retrieval(each.span, each.facts, before.get(each.span.span_id))
             for each in priced
         }
         now = {**before, **came}
         retrievals += changed_retrievals(row.project_id, row.id, before=before, now=came)
-        after = row.after(incoming)
         totals = change.add(row.project_id, after.facts(), list(now.values()))
         note_sessions(sessions, row, after)
         folded.append(Folded(row if row.id in earlier else None, after, before, incoming))
@@ -167,7 +171,7 @@ def find_or_make(batch: dict[TraceKey, Incoming]) -> tuple[list[StoredTrace], se
 
 def started_of(incoming: Incoming) -> int:
     """When a trace that is new began, as far as is known."""
-    return incoming.trace.started_ms if incoming.trace else incoming.received_ms
+    return (incoming.trace and incoming.trace.started_ms) or incoming.received_ms
 
 
 def priced_span(span: SpanIn, own: dict[str, Price], general: dict[str, Price]) -> PricedSpan:

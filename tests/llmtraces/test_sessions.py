@@ -63,9 +63,9 @@ def test_a_trace_sent_again_with_another_session_leaves_the_first(shop: NewProje
 def test_a_session_without_a_trace_left_is_gone(shop: NewProject):
     make_traces(shop.project, turn("t1", at=100))
 
-    make_traces(shop.project, turn("t1", at=100, session_id=None))
+    make_traces(shop.project, turn("t1", at=100, session_id="c2"))
 
-    assert not Session.objects.exists()
+    assert [session.session_id for session in Session.objects.all()] == ["c2"]
 
 
 def test_an_update_that_comes_before_its_trace_makes_no_session(shop: NewProject):

@@ -216,11 +216,11 @@ def test_latency_shows_percentiles_and_the_first_token_by_model(admin_client: Cl
     slow, fast = page.context["rows"]
 
     assert slow.latency.model == "slow"
-    assert slow.latency.p50_ms == pytest.approx(500, rel=0.01)
-    assert slow.latency.p90_ms == pytest.approx(900, rel=0.01)
-    assert slow.latency.p99_ms == pytest.approx(1_000, rel=0.01)
+    assert slow.latency.p50_ms == pytest.approx(550, rel=0.01)
+    assert slow.latency.p90_ms == pytest.approx(910, rel=0.01)
+    assert slow.latency.p99_ms == pytest.approx(991, rel=0.01)
     assert slow.latency.avg_ttft_ms == 55.0
-    assert slow.p90_ttft_ms == pytest.approx(90, rel=0.01)
+    assert slow.p90_ttft_ms == pytest.approx(91, rel=0.01)
     assert (fast.latency.span_count, fast.ttft_count, fast.p90_ttft_ms) == (1, 0, None)
     times, spread = page.context["charts"]
     assert times.series[0].values[:-1] == (0,) * 6
