@@ -276,6 +276,17 @@ def test_a_price_is_set_in_place_and_leads_back(admin_client: Client, shop: NewP
     assert "in $0.50 / out $2.00 set" in text_of(admin_client, here)
 
 
+def test_any_model_can_be_priced_in_place(admin_client: Client, shop: NewProject):
+    """Issue: "Models: comparison table sorted by cost, prices per million shown, override in place"."""
+    call(shop.project, "a", model="priced-by-its-client", cost=0.5)
+    call(shop.project, "b", model="gpt-4o", cost=0.25)
+
+    page = admin_client.get("/llm/models?hours=6&project=shop").content.decode()
+
+    assert "Set a price for priced-by-its-client" in page
+    assert "Change the price of gpt-4o" in page
+
+
 def test_who_may_not_change_a_project_is_offered_no_price(client: Client, shop: NewProject):
     client.force_login(make_user(projects=(shop.project,)))
     call(shop.project, "a", model="our-own-7b", cost=None)
