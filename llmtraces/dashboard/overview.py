@@ -56,8 +56,10 @@ class Card:
 
     @property
     def direction(self) -> str:
-        """The arrow beside the change: "up", "down" or "equal"."""
-        if self.change is None or abs(self.change) < 0.005:
+        """The arrow beside the change: "up", "down" or "equal"; "" where there is nothing to compare."""
+        if self.change is None:
+            return ""
+        if abs(self.change) < 0.005:
             return "equal"
         return "up" if self.change > 0 else "down"
 
@@ -71,7 +73,7 @@ class Card:
     @property
     def tone(self) -> str:
         """Whether the change is "bad", "good" or "plain"."""
-        if self.is_bad is None or self.direction == "equal":
+        if self.is_bad is None or self.direction not in ("up", "down"):
             return "plain"
         return "bad" if (self.direction == "up") == self.is_bad else "good"
 

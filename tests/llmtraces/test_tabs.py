@@ -115,7 +115,7 @@ def test_fewer_is_told_as_less_and_the_same_as_before(admin_client: Client, shop
 
 
 def test_a_figure_is_only_compared_with_what_there_was(admin_client: Client, shop: NewProject):
-    free = {"model": "our-own-7b", "cost": 0}
+    free: dict[str, Any] = {"model": "our-own-7b", "cost": 0}
     call(shop.project, "now", status="error", **free)
 
     alone = {label: words for label, (_, words) in cards_of(admin_client, "/llm?hours=1").items()}
@@ -341,7 +341,9 @@ def test_a_price_is_set_in_place_and_leads_back(admin_client: Client, shop: NewP
     answer = admin_client.post("/llm/price", form)
 
     assert answer["Location"] == here
-    assert "in $0.50 / out $2.00 set" in text_of(admin_client, here)
+    words = text_of(admin_client, here)
+    assert "in $0.50 / out $2.00 set" in words
+    assert "our-own-7b 1 unpriced span from before its price was known Recalculate" in words
 
 
 def test_any_model_can_be_priced_in_place(admin_client: Client, shop: NewProject):
