@@ -356,13 +356,15 @@ def test_whatever_a_client_sends_is_shown_as_text(client: Client, shop: NewProje
             assert client.get(unescape(address)).status_code == 200
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [*PATHS, "/llm/sessions", "/llm/scores", "/llm/feedback"])
 def test_a_filter_by_model_narrows_nothing_and_the_page_says_so(client: Client, shop: NewProject, path: str):
     prompt(shop.project, "greet", "v1", call(), tool(), retrieval())
 
-    text = words(client, path, {"name": "greet", "model": "o1", "project": "shop"})
+    answer = client.get(path, {"name": "greet", "model": "o1", "project": "shop"}).content.decode()
 
-    assert "narrows other pages, not this one" in text
+    assert "narrows other pages, not this one" in answer
+    assert "Remove filter Model" not in answer
+    assert '<input type="hidden" name="model" value="o1">' in answer, "it holds again on those"
     assert 'name="model"' not in client.get(path).content.decode()
 
 

@@ -179,6 +179,13 @@ def test_the_next_error_is_the_next_failed_span_of_the_tree_and_goes_round(admin
     assert "span=s1" in after("s0")
 
 
+def test_what_another_policy_did_not_keep_is_not_called_unsent(admin_client: Client, shop: NewProject):
+    LlmSettings.objects.create(project=shop.project, content_storage="full")
+    make_trace(shop.project, policy="none", spans=[span_json("s1", input="secret")])
+
+    assert "none was sent, or the policy of that time kept none" in page(admin_client, at(span="s1"))
+
+
 @pytest.mark.parametrize("policy", ["none", "metadata_only"])
 def test_the_page_says_what_the_policy_did_not_keep(policy: str, admin_client: Client, shop: NewProject):
     LlmSettings.objects.create(project=shop.project, content_storage=policy)
