@@ -124,7 +124,7 @@ def cards(shell: Shell, usage: Sequence[Usage], traces: Sequence[int]) -> list[C
     of_all = " of all models" if shell.window.model or shell.window.provider else ""  # a trace has no model
 
     def total(label: str, value: int, earlier: int, unit: str, slots: Sequence[float], *, bad: bool | None) -> Card:
-        return Card(label, value, earlier * over if past.span_count else None, unit, bad, slots)
+        return Card(label, value, earlier * over if past != Usage() else None, unit, bad, slots)
 
     def average(label: str, value: float, earlier: float, unit: str, slots: Sequence[float]) -> Card:
         now_and_then = (value if now.span_count else None, earlier if past.span_count else None)
