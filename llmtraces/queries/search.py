@@ -16,7 +16,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from bloop_site.lib.db import Found, IdAmong, words_pattern
 from llmtraces.models import Trace
-from llmtraces.queries.traces import TraceFilter, trace_list
+from llmtraces.queries.traces import TraceFilter, trace_list, uses_model
 from llmtraces.queries.window import Window
 from llmtraces.search_words import query_words
 
@@ -92,6 +92,8 @@ def by_index(window: Window, words: Sequence[str], status: str) -> list[int]:
         return list(rows.values_list("pk", flat=True)[: MOST + 1])
     # By their keys alone: SQLite, which guesses, would walk the window for them.
     rows = Trace.objects.filter(pk__in=ids, is_known=True)
+    if window.model or window.provider:
+        rows = rows.filter(uses_model(window))
     found = [
         (started_ms, pk)
         for pk, project_id, started_ms, its_status in rows.values_list("pk", "project_id", "started_ms", "status")

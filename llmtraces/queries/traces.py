@@ -117,7 +117,7 @@ def matching(window: Window, filters: TraceFilter, *, by: str, ids: Sequence[int
     if ids is not None:
         return rows.filter(pk__in=ids)
     if window.model or window.provider:
-        rows = rows.filter(Exists(of_model(window, Span.objects.filter(trace=OuterRef("pk")))))
+        rows = rows.filter(uses_model(window))
     return rows
 
 
@@ -136,6 +136,11 @@ class HasError(Func):
     template = "(%(expressions)s > 0)"
     arg_joiner = " = 'error' OR "
     output_field = BooleanField()
+
+
+def uses_model(window: Window) -> Exists:
+    """Whether a trace has a span of the window's model and provider."""
+    return Exists(of_model(window, Span.objects.filter(trace=OuterRef("pk"))))
 
 
 def of_model(window: Window, spans: QuerySet[Span]) -> QuerySet[Span]:
