@@ -267,6 +267,16 @@ def hours_of(issue_ids: Sequence[int], *, since_ms: int, hours: int, narrowed: N
 
 def first_hours(project_ids: Collection[str]) -> dict[str, int]:
     """The first hour of each of these projects that has events, epoch ms. One query, a look into an index for each."""
-    first = ProjectHourlyCount.objects.filter(project=OuterRef("pk")).order_by("hour_ms").values("hour_ms")[:1]
-    rows = Project.objects.filter(pk__in=project_ids).annotate(first_ms=Subquery(first)).order_by()
+    rows = Project.objects.filter(pk__in=project_ids).annotate(first_ms=first_hour_of(OuterRef("pk"))).order_by()
     return {pk: first_ms for pk, first_ms in rows.values_list("pk", "first_ms") if first_ms is not None}
+
+
+def first_hours_of_issues(issue_ids: Collection[int]) -> dict[int, int]:
+    """The same of the projects of a few issues, by issue."""
+    rows = Issue.objects.filter(pk__in=issue_ids).annotate(first_ms=first_hour_of(OuterRef("project"))).order_by()
+    return {pk: first_ms for pk, first_ms in rows.values_list("pk", "first_ms") if first_ms is not None}
+
+
+def first_hour_of(project: OuterRef) -> Subquery:
+    """The first hour of an outer row's project."""
+    return Subquery(ProjectHourlyCount.objects.filter(project=project).order_by("hour_ms").values("hour_ms")[:1])

@@ -347,7 +347,7 @@ def test_an_hour_that_stands_out_from_its_season_is_told_of_once(shop: NewProjec
 
     assert fired(T + 30_000) == []  # the hour's last events may not be folded yet
     (message,) = fired(T + 61_000)
-    assert message.startswith("Error spike in Shop: 30 events in the last hour where ")
+    assert message.startswith("Error spike in Shop: 30 events in the hour from 09:00 UTC where ")
     assert message.endswith(": [TypeError] Cannot read property 'id' of undefined - a")
     firing = Firing.objects.get()
     assert f"(score {firing.measured:.1f}, threshold 4)" in message
