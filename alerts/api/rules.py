@@ -42,7 +42,7 @@ class RuleView(AlertView):
         rule = self.changeable(request, rule_id)
         changed = update_rule(
             rule_id=rule.pk,
-            change=bodies.change_of(request, rule),
+            change=bodies.change_of(request),
             actor=self.actor(request),
             now_ms=now_ms(),
             token=self.token_name(request),
