@@ -10,7 +10,7 @@ from alerts.rules import spike, threshold
 from alerts.rules.base import WHOLE_PROJECT, Alert, Rule
 from alerts.services.fire import Candidate
 from alerts.services.judging import Due, Judging, candidate, projects_of
-from bloop_site.lib.clock import SECOND_MS
+from bloop_site.lib.clock import MINUTE_MS, SECOND_MS
 from errors.queries import alerting
 from errors.queries.alerting import Narrowed, Places
 
@@ -54,12 +54,20 @@ def may_exceed(judging: Judging, rule: Rule, config: Threshold, most: dict[str, 
 
 
 def count_since(project_id: str, places: Places, narrowed: Narrowed, *, since_ms: int, more_than: int) -> int:
-    """Events of the window; the minute it begins within is looked at only if it may make them `more_than` so many."""
+    """Events of the window, without those of issues that are ignored or muted now.
+
+    The minute it begins within, and what was counted before somebody said so, are looked at only if they decide.
+    """
     sums = narrowed.of(places)
-    if sums.most <= more_than or not sums.edge:
+    if sums.most <= more_than:
         return sums.whole
-    edge = alerting.edge_of_minute(project_id, since_ms=since_ms, narrowed=narrowed, minute_count=sums.edge)
-    return sums.whole + edge
+    count = sums.whole
+    if sums.edge:
+        count += alerting.edge_of_minute(project_id, since_ms=since_ms, narrowed=narrowed, minute_count=sums.edge)
+    if count > more_than:
+        first_ms = -(-since_ms // MINUTE_MS) * MINUTE_MS  # in the minute before, they are left out
+        count -= alerting.quieted_since(project_id, since_ms=first_ms, narrowed=narrowed)
+    return max(0, count)
 
 
 def judge_named(judging: Judging, rule: Rule, config: Threshold, among: Collection[str] | None) -> Iterator[Candidate]:
