@@ -13,6 +13,7 @@ from alerts.channels.base import ChannelError, Sent
 from alerts.channels.registry import host_of
 from alerts.messages import Facts, facts_of
 from alerts.models import Channel, Cooldown, Delivery, Firing
+from alerts.services.closing import CLOSES, is_over
 from alerts.services.outbox import hooks
 from bloop_site.lib.clock import MINUTE_MS
 from bloop_site.lib.log import logger
@@ -111,7 +112,12 @@ def claim(delivery_id: int, *, now_ms: int) -> Claimed | None:
     if delivery is None:
         return None
     config = delivery.channel.config if delivery.channel else hooks().get(delivery.hook)
-    facts = replace(facts_of(delivery.firing), delivery_id=delivery_key(delivery), sent_ms=now_ms)
+    facts = replace(
+        facts_of(delivery.firing),
+        delivery_id=delivery_key(delivery),
+        sent_ms=now_ms,
+        is_over=is_over(delivery.firing) if delivery.channel_type in CLOSES else False,
+    )
     claimed = Claimed(
         delivery_id=delivery.pk,
         firing_id=delivery.firing_id,

@@ -28,6 +28,7 @@ from alerts.configs import (
 from alerts.models import AlertRule
 from alerts.rules.base import Rule
 from alerts.services import digest, error_rules, llm_rules, seasons
+from alerts.services.closing import close_resolved
 from alerts.services.cooldown import cooling
 from alerts.services.fire import Candidate, Named, Projects, fire
 from alerts.services.happenings import judge_happenings
@@ -73,6 +74,8 @@ def evaluate_some(*, now_ms: int, only_busy: bool = False, from_job: int = 0, se
     projects = {pk: Named(name, slug) for pk, name, slug in live_projects().values_list("pk", "name", "slug")}
     told = Told()
     is_done = told.take(lambda: judge_happenings(rules, projects, now_ms=now_ms, ends=ends))
+    if not only_busy:
+        told.take(lambda: (close_resolved(now_ms=now_ms), True))
     for rule_id in digest.due_rules(now_ms=now_ms):
         told.take(partial(tell_digest, rule_id, projects, now_ms=now_ms))
     jobs = jobs_of(rules, projects, now_ms=now_ms, only_busy=only_busy)[from_job:]

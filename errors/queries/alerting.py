@@ -249,6 +249,19 @@ def total_counts(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], in
     return found
 
 
+def resolved_at(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """When those of these issues that are resolved were, epoch ms, by project and fingerprint."""
+    fingerprints = sorted({fingerprint for _, fingerprint in named})
+    found: dict[tuple[str, str], int] = {}
+    for start in range(0, len(fingerprints), MAX_PARAMETERS):
+        rows = Issue.objects.filter(
+            fingerprint__in=fingerprints[start : start + MAX_PARAMETERS], status=Status.RESOLVED
+        )
+        for project_id, fingerprint, changed_ms in rows.values_list("project_id", "fingerprint", "status_changed_ms"):
+            found[project_id, fingerprint] = changed_ms or 0
+    return found
+
+
 # --- Hours of the busiest issues ------------------------------------------------------------------------------------
 
 
