@@ -73,6 +73,7 @@ def test_while_the_cache_is_away_each_answer_is_worked_out_anew(
         replace(ASK, reach=Reach(())),
         replace(ASK, reach=Reach(None)),
         replace(ASK, hours=71),
+        replace(ASK, ends_ms=NOW + 1),
         replace(ASK, limit=21),
         replace(ASK, environment="production"),
     ],
@@ -197,4 +198,4 @@ def test_who_comes_just_after_a_flight_finds_its_answer(db: None, monkeypatch: p
 
     found = cached.kept("movers", ask, work)
 
-    assert (found, worked) == (cached.Kept(("answer",), NOW), [1])
+    assert (found, worked) == (cached.Kept(("answer",), NOW, NOW), [1])

@@ -292,29 +292,32 @@ def values(rows: list[dict[str, Any]], *keys: str) -> list[tuple[Any, ...]]:
     return [tuple(row[key] for key in keys) for row in rows]
 
 
+SPIKE = ("fingerprint", "hour_bucket", "count", "mean", "stddev", "zscore")
+MOVER = ("fingerprint", "count_current", "count_previous", "delta", "delta_pct")
+PAIR = ("fingerprint_a", "fingerprint_b", "correlation")
+RELEASE_COUNTS = ("release", "first_seen", "error_count", "unique_fingerprints", "new_fingerprints", "error_delta")
+RELEASE = (*RELEASE_COUNTS, "impact_score")
+ENVIRONMENT_SHARES = ("environment", "total_count", "unique_errors", "pct_of_total")
+ENVIRONMENT = (*ENVIRONMENT_SHARES, "p50_hourly", "p90_hourly", "p99_hourly")
+
+
 def compare(world: World, client: Client, ids: set[str], query: str, *, threshold: float, **asked: Any) -> None:
     """All five endpoints."""
     answer = get(client, f"spikes{query}&threshold={threshold}")
-    keys = ("fingerprint", "hour_bucket", "count", "mean", "stddev", "zscore")
-    assert values(answer["spikes"], *keys) == near(spikes_of(world, ids, **asked, threshold=threshold))
+    assert values(answer["spikes"], *SPIKE) == near(spikes_of(world, ids, **asked, threshold=threshold))
 
     answer = get(client, f"movers{query}")
-    keys = ("fingerprint", "count_current", "count_previous", "delta", "delta_pct")
-    assert values(answer["movers"], *keys) == near(movers_of(world, ids, **asked))
+    assert values(answer["movers"], *MOVER) == near(movers_of(world, ids, **asked))
 
     answer = get(client, f"correlations{query}")
-    keys = ("fingerprint_a", "fingerprint_b", "correlation")
-    assert values(answer["pairs"], *keys) == near(pairs_of(world, ids, **asked))
+    assert values(answer["pairs"], *PAIR) == near(pairs_of(world, ids, **asked))
 
     answer = get(client, f"releases{query}")
-    keys = ("release", "first_seen", "error_count", "unique_fingerprints", "new_fingerprints", "error_delta")
-    keys = (*keys, "impact_score")
-    assert values(answer["releases"], *keys) == near(releases_of(world, ids, limit=asked["limit"]))
+    assert values(answer["releases"], *RELEASE) == near(releases_of(world, ids, limit=asked["limit"]))
 
     answer = get(client, f"environments{query}")
-    keys = ("environment", "total_count", "unique_errors", "pct_of_total", "p50_hourly", "p90_hourly", "p99_hourly")
     rows, total = environments_of(world, ids, **asked)
-    assert (values(answer["environments"], *keys), answer["total_count"]) == (near(rows), total)
+    assert (values(answer["environments"], *ENVIRONMENT), answer["total_count"]) == (near(rows), total)
 
 
 @pytest.mark.django_db
@@ -331,7 +334,7 @@ def test_every_number_is_that_of_a_plain_computation(seed: int, hours: int, monk
     token = make_token(projects[own], scopes=("analytics:read",))
     script = Client(headers={"Authorization": f"Bearer {token.secret}"})
     for _ in range(3):
-        asked = {
+        asked: dict[str, Any] = {
             "hours": random.choice((hours, 1, random.randint(1, 2 * hours))),
             "limit": random.choice((1, 2, 5, 20, 100)),
             "environment": random.choice(("", "", *ENVIRONMENTS)),
