@@ -23,6 +23,7 @@ from analytics.queries.movers import movers as find_movers
 from analytics.queries.releases import release_impacts as find_releases
 from analytics.queries.spikes import spikes as find_spikes
 from bloop_site.lib.log import logger
+from projects.access import Reach, live_projects
 
 log = logger("analytics")
 SHAPE = 2  # of what is kept; counted up when rows of answers.py change, for caches that outlive a process
@@ -106,7 +107,7 @@ def kept(question: str, ask: Ask, work: Callable[[], Answer], *more: object) -> 
     seconds = settings.BLOOP.analytics.cache_ttl_secs
     if not seconds:
         return Kept(work(), ask.now_ms, ask.last_ms)
-    key = key_of(question, ask, *more)
+    key = key_of(question, replace(ask, reach=named(ask.reach)), *more)
 
     def found_or_new() -> Kept[Answer]:
         found: Kept[Answer] | None = look_up(key)  # whoever waited for the flight before this one finds its answer
@@ -117,6 +118,11 @@ def kept(question: str, ask: Ask, work: Callable[[], Answer], *more: object) -> 
 
     known: Kept[Answer] | None = look_up(key)
     return known if known is not None else flights.share(key, found_or_new)
+
+
+def named(reach: Reach) -> Reach:
+    """The same with every project by its id: one that is deleted is in no answer any more, for who reaches all too."""
+    return Reach(tuple(live_projects().values_list("pk", flat=True))) if reach.project_ids is None else reach
 
 
 def look_up(key: str) -> Any:
