@@ -150,8 +150,8 @@ def new(request: PageRequest) -> HttpResponse:
     rule = made(request, forms)
     if rule is None:
         return render(request, PAGE, page_context(request, forms, None), status=422)
-    if forms.channel is not None and not add_from(request, rule, forms.channel):
-        messages.error(request, "The rule is saved; its channel was refused: add it here.")
+    if forms.channel is not None:
+        add_from(request, rule, forms.channel)
     return redirect("alerts:rule", rule.pk)
 
 
