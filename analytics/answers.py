@@ -11,13 +11,22 @@ USUAL_LIMIT, MAX_LIMIT = 20, 100
 
 @dataclass(frozen=True)
 class Ask:
-    """hours: 1 to 720 clock hours, the running one the last; limit: 1 to 100; environment: "" for all."""
+    """hours: 1 to 720 clock hours; limit: 1 to 100; environment: "" for all.
+
+    The running hour is the last, or the one before `ends_ms`, the end of an hour, where hours were chosen.
+    """
 
     reach: Reach
     hours: int
     now_ms: int
     limit: int = USUAL_LIMIT
     environment: str = ""
+    ends_ms: int | None = None
+
+    @property
+    def last_ms(self) -> int:
+        """An instant (epoch ms) in the last of the hours."""
+        return self.now_ms if self.ends_ms is None else self.ends_ms - 1
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class ReleaseImpact:
-    """A release over all its events (contract 7.4)."""
+    """A release over all its events (contract 7.4). is_first: none of its project appeared before it."""
 
     project_id: str
     project_slug: str
@@ -72,6 +81,7 @@ class ReleaseImpact:
     new_fingerprints: int
     error_delta: int
     impact_score: float
+    is_first: bool
 
 
 @dataclass(frozen=True)

@@ -23,19 +23,21 @@ from analytics.queries.movers import movers as find_movers
 from analytics.queries.releases import release_impacts as find_releases
 from analytics.queries.spikes import spikes as find_spikes
 from bloop_site.lib.log import logger
+from projects.access import Reach, live_projects
 
 log = logger("analytics")
-SHAPE = 1  # of what is kept; counted up when rows of answers.py change, for caches that outlive a process
+SHAPE = 2  # of what is kept; counted up when rows of answers.py change, for caches that outlive a process
 
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class Kept(Generic[Answer]):
-    """An answer and the instant (epoch ms) it was worked out for: its window ends with that hour."""
+    """An answer, when it was worked out, and an instant in the last hour of its window; both in epoch ms."""
 
     answer: Answer
     now_ms: int
+    last_ms: int
 
 
 class Flights:
@@ -84,7 +86,7 @@ def correlations(ask: Ask) -> Kept[tuple[Pair, ...]]:
 
 def releases(ask: Ask) -> Kept[tuple[ReleaseImpact, ...]]:
     """Releases, the newest first; of all time, so neither window nor environment matters (contract 7.4)."""
-    of_all = replace(ask, hours=USUAL_HOURS, environment="")
+    of_all = replace(ask, hours=USUAL_HOURS, environment="", ends_ms=None)
     return kept("releases", of_all, partial(find_releases, of_all))
 
 
@@ -104,18 +106,23 @@ def kept(question: str, ask: Ask, work: Callable[[], Answer], *more: object) -> 
     """The answer that is kept, else a new one. more: what else the question depends on."""
     seconds = settings.BLOOP.analytics.cache_ttl_secs
     if not seconds:
-        return Kept(work(), ask.now_ms)
-    key = key_of(question, ask, *more)
+        return Kept(work(), ask.now_ms, ask.last_ms)
+    key = key_of(question, replace(ask, reach=named(ask.reach)), *more)
 
     def found_or_new() -> Kept[Answer]:
         found: Kept[Answer] | None = look_up(key)  # whoever waited for the flight before this one finds its answer
         if found is None:
-            found = Kept(work(), ask.now_ms)
+            found = Kept(work(), ask.now_ms, ask.last_ms)
             keep(key, found, seconds)
         return found
 
     known: Kept[Answer] | None = look_up(key)
     return known if known is not None else flights.share(key, found_or_new)
+
+
+def named(reach: Reach) -> Reach:
+    """The same with every project by its id: one that is deleted is in no answer any more, for who reaches all too."""
+    return Reach(tuple(live_projects().values_list("pk", flat=True))) if reach.project_ids is None else reach
 
 
 def look_up(key: str) -> Any:
@@ -136,8 +143,8 @@ def keep(key: str, answer: Kept[Answer], seconds: float) -> None:
 
 
 def key_of(question: str, ask: Ask, *more: object) -> str:
-    """What tells this answer from all others. Projects count exactly, the clock not at all."""
+    """What tells this answer from all others. Projects and chosen hours count exactly, the clock not at all."""
     ids = ask.reach.project_ids
     projects = None if ids is None else sorted(ids)
-    asked = repr((SHAPE, question, projects, ask.hours, ask.limit, ask.environment, *more))
+    asked = repr((SHAPE, question, projects, ask.hours, ask.ends_ms, ask.limit, ask.environment, *more))
     return f"insights:{hashlib.sha256(asked.encode()).hexdigest()}"

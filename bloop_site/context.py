@@ -86,7 +86,7 @@ INSIGHTS = Section(
         ("Releases", "insights:releases"),
         ("Environments", "insights:environments"),
     ),
-    kept=("hours", "environment"),
+    kept=("hours", "from", "to", "environment"),
 )
 LLM = Section(
     label="LLM",

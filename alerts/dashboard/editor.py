@@ -125,6 +125,8 @@ def page_context(request: PageRequest, forms: Forms, rule: AlertRule | None, **s
         "kinds": [(kind, kind_url(request, kind), kind is forms.kind) for kind in offered],
         "channels": [channel_row(channel) for channel in channels_of(rule)] if rule else [],
         "hooks": hook_names(),
+        # A rule about new errors asks for one in its sentence; a second one beside it is shown where it is in force.
+        "asks_environment": forms.kind.type != USUAL or bool(forms.rule["environment_filter"].value()),
         "usual_cooldown": span_words(settings.BLOOP.alerting.cooldown_secs),
         "may_make": rule is not None or bool(forms.rule.offered),
         "action": reverse("alerts:edit", args=[rule.pk]) if rule else reverse("alerts:new"),
@@ -148,8 +150,8 @@ def new(request: PageRequest) -> HttpResponse:
     rule = made(request, forms)
     if rule is None:
         return render(request, PAGE, page_context(request, forms, None), status=422)
-    if forms.channel is not None and not add_from(request, rule, forms.channel):
-        messages.error(request, "The rule is saved; its channel was refused: add it here.")
+    if forms.channel is not None:
+        add_from(request, rule, forms.channel)
     return redirect("alerts:rule", rule.pk)
 
 

@@ -37,9 +37,9 @@ class SpanField(forms.MultiValueField):
     def __init__(self, name: str, *, most: int, in_seconds: bool = True, **options: Any) -> None:
         units = (SECONDS, *UNITS) if in_seconds else UNITS
         self.most = most
-        wrong = f"{name}: a whole number."
-        messages = {"invalid": wrong, "min_value": wrong, "max_value": wrong}
         least = 1 if options.get("required", True) else 0
+        wrong = f"{name}: a whole number from {least} on."
+        messages = {"invalid": wrong, "min_value": wrong, "max_value": wrong}
         fields = (
             forms.IntegerField(min_value=least, max_value=MAX_NUMBER, required=False, error_messages=messages),
             forms.ChoiceField(choices=[(str(size), words) for size, words in units]),

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from alerts.channels.base import Field
-from alerts.channels.registry import FIELDS
+from alerts.channels.registry import FIELDS, ChannelInvalid, parse_channel
 from alerts.dashboard.fields import SpanField, text
 from alerts.models import ChannelType
 from alerts.services.rules import MAX_COOLDOWN_SECS, MAX_DESCRIPTION, MAX_NAME
@@ -90,18 +90,22 @@ class ChannelForm(RefusableForm):
             for kind, label in choices
         ]
 
+    def clean(self) -> None:
+        """What the chosen kind refuses is said at its first field, before anything is saved."""
+        kind = self.cleaned_data.get("channel_type", LATER)
+        try:
+            if kind != LATER:
+                parse_channel(self.raw())
+        except ChannelInvalid as reason:
+            self.refuse(f"{kind}-{FIELDS[kind][0].name}", reason)
+
     def raw(self) -> dict[str, str] | None:
-        """The config as a client would send it; None when there is to be none yet. Call it once it is valid."""
+        """The config as a client would send it; None when there is to be none yet."""
         kind = self.cleaned_data["channel_type"]
         if kind == LATER:
             return None
         given = {each.name: self.cleaned_data.get(f"{kind}-{each.name}", "") for each in FIELDS[kind]}
         return {"type": kind, **{name: value for name, value in given.items() if value}}
-
-    def refuse_channel(self, reason: object) -> None:
-        """Show the registry's reason at the first field of the chosen kind."""
-        kind = self.cleaned_data["channel_type"]
-        self.refuse(f"{kind}-{FIELDS[kind][0].name}" if FIELDS.get(kind) else None, reason)
 
 
 def channel_field(field: Field) -> forms.CharField:

@@ -15,7 +15,6 @@ from accounts.access import actor_of
 from accounts.http import PageRequest
 from alerts import tasks
 from alerts.access import may_change, may_see_answers
-from alerts.channels.base import ChannelInvalid
 from alerts.dashboard.door import rule_act, seen_rule
 from alerts.dashboard.forms import ChannelForm
 from alerts.dashboard.rows import KIND_LABELS, channel_row, cooldown_words, firing_rows, hook_names
@@ -137,9 +136,6 @@ def add_from(request: PageRequest, rule: AlertRule, form: ChannelForm) -> bool:
         return True
     try:
         new = add_channel(rule_id=rule.pk, raw=raw, actor=actor_of(request), now_ms=now_ms())
-    except ChannelInvalid as reason:
-        form.refuse_channel(reason)
-        return False
     except TooManyChannels as reason:
         form.refuse(None, reason)
         return False

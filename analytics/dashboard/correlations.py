@@ -61,7 +61,7 @@ def correlations(request: PageRequest) -> HttpResponseBase:
     if wants_csv(request):
         return pairs_csv(shell, found.answer)
     context = {
-        "rows": rows_of(shell, found.answer, starts_of(shell.ask.hours, now_ms=found.now_ms)),
+        "rows": rows_of(shell, found.answer, starts_of(shell.ask.hours, last_ms=found.last_ms)),
         "least_r": MIN_CORRELATION,
         "least_hours": MIN_BUSY_HOURS,
         "too_short": shell.ask.hours < MIN_BUSY_HOURS,

@@ -47,7 +47,7 @@ def environments(request: PageRequest) -> HttpResponseBase:
             EnvironmentRow(each, issues_url(shell, each.environment), tone_of(rank)) for rank, each in enumerate(listed)
         ],
         "total": found.answer.total_count,
-        "chart": chart_of(listed, starts_of(shell.ask.hours, now_ms=found.now_ms)),
+        "chart": chart_of(listed, starts_of(shell.ask.hours, last_ms=found.last_ms)),
     }
     return answer(request, shell, "analytics/environments.html", context, at_ms=found.now_ms)
 

@@ -9,7 +9,7 @@ from accounts.http import PageRequest
 from analytics import cached
 from analytics.answers import Mover
 from analytics.dashboard.rows import ISSUE_HEADER, IssueLink, Opening, hourly, issue_cells, issue_link, opening
-from analytics.dashboard.shell import Shell, answer, csv_answer, insights_page, shell_of, starts_of
+from analytics.dashboard.shell import Shell, answer, csv_answer, insights_page, oldest_ms, shell_of, starts_of
 from bloop_site.lib import figures
 from bloop_site.lib.charts import Chart, Series
 from bloop_site.lib.pages import wants_csv
@@ -38,7 +38,7 @@ def movers(request: PageRequest) -> HttpResponseBase:
     if wants_csv(request):
         return movers_csv(shell, moved)
     hours = shell.ask.hours
-    rows = rows_of(shell, moved, starts_of(2 * hours, now_ms=found.now_ms))
+    rows = rows_of(shell, moved, starts_of(2 * hours, last_ms=found.last_ms))
     context = {"rows": rows, "hours": hours, "end": 2 * hours}
     return answer(request, shell, "analytics/movers.html", context, at_ms=found.now_ms, shown=len(moved))
 
@@ -55,7 +55,8 @@ def rows_of(shell: Shell, found: Sequence[Mover], starts_ms: tuple[int, ...]) ->
                 starts_ms,
                 kind="bars",
                 focus=(hours, 2 * hours),
-                note=f"the last {shell.span_words} in colour",
+                note=f"{shell.window_words} in colour",
+                can_zoom=starts_ms[0] >= oldest_ms(shell.ask.now_ms),
             )
             if opened.is_open
             else None

@@ -37,10 +37,12 @@ class ReleaseCard:
 
     @property
     def delta_words(self) -> str:
-        """Events against the release before it; of one that had none before it, that all is new."""
+        """Events against the release before it, if there is one."""
         delta = self.of.error_delta
+        if self.of.is_first:
+            return "The first release"
         if not delta:
-            return "All its issues are new" if self.of.new_fingerprints == self.of.unique_fingerprints else ""
+            return "As many as the release before"
         return f"{abs(delta):,} {'more' if delta > 0 else 'fewer'} than the release before"
 
 

@@ -57,6 +57,7 @@ def hourly(
     kind: str,
     focus: tuple[int, int] | None = None,
     note: str = "",
+    can_zoom: bool = True,
 ) -> Chart:
     """A chart of a row, its numbers shown with it. note: what is in focus."""
     return Chart(
@@ -70,6 +71,7 @@ def hourly(
         focus=focus,
         note=note,
         is_open=True,
+        can_zoom=can_zoom,
     )
 
 

@@ -17,6 +17,7 @@ from bloop_site.lib.clock import HOUR_MS, hour_of, now_ms
 from bloop_site.lib.csv_files import csv_file
 from bloop_site.lib.links import Chip, Choice, with_query
 from bloop_site.lib.pages import View, kept_fields, read_only, wants_part, whole_in
+from bloop_site.lib.zoom import Zoom, zoom_in
 from projects.access import reach_of_slug, visible_projects
 
 HOURS = ((24, "24 h"), (72, "72 h"), (168, "7 d"), (336, "14 d"), (720, "30 d"))
@@ -26,11 +27,12 @@ OWN = ("environment", "open", "format")  # the control of the form of filters, a
 
 @dataclass(frozen=True)
 class Shell:
-    """What the page is about. query: the address; ask: what it asks."""
+    """What the page is about. query: the address; ask: what it asks; zoom: the hours, where some were chosen."""
 
     query: QueryDict
     user: User
     ask: Ask
+    zoom: Zoom | None = None
 
     @property
     def project_slug(self) -> str:
@@ -41,6 +43,13 @@ class Shell:
     def span_words(self) -> str:
         """The window's length: "72 hours", "7 days"."""
         return span_words(self.ask.hours)
+
+    @property
+    def window_words(self) -> str:
+        """Which hours they are: "the last 72 hours", "these 2 hours"."""
+        if self.zoom and self.ask.hours == 1:
+            return "this hour"
+        return f"{'these' if self.zoom else 'the last'} {self.span_words}"
 
     @property
     def open_key(self) -> str:
@@ -91,23 +100,40 @@ def insights_page(view: View) -> View:
 
 
 def shell_of(request: PageRequest) -> Shell:
-    """Read the address: `project`, `hours` (1 to 720, else 72), `limit` (1 to 100, else 20), `environment`.
+    """Read the address: `project`, `hours` (1 to 720, else 72) or chosen ones, `limit` (1 to 100, else 20).
 
-    Raises Http404 for the project.
+    And `environment`. Raises Http404 for the project.
     """
+    now = now_ms()
+    zoom = zoom_of(request.GET, now_ms=now)
     ask = Ask(
         reach=reach_of_slug(request.user, request.GET.get("project")),
-        hours=whole_in(request.GET, "hours", usual=USUAL_HOURS, most=MAX_HOURS),
-        now_ms=now_ms(),
+        hours=zoom.hours if zoom else whole_in(request.GET, "hours", usual=USUAL_HOURS, most=MAX_HOURS),
+        now_ms=now,
         limit=whole_in(request.GET, "limit", usual=USUAL_LIMIT, most=MAX_LIMIT),
         environment=request.GET.get("environment", "").replace("\x00", "\ufffd")[:MAX_ENVIRONMENT],
+        ends_ms=zoom.end_ms if zoom else None,
     )
-    return Shell(request.GET, request.user, ask)
+    return Shell(request.GET, request.user, ask, zoom)
 
 
-def starts_of(hours: int, *, now_ms: int) -> tuple[int, ...]:
-    """The starts of the last `hours` clock hours, the running one the last."""
-    last = hour_of(now_ms)
+def zoom_of(query: QueryDict, *, now_ms: int) -> Zoom | None:
+    """The chosen hours of the address, as far as they lie where every page can look; else None."""
+    zoom = zoom_in(query)
+    if zoom is None:
+        return None
+    start_ms, end_ms = max(zoom.start_ms, oldest_ms(now_ms)), min(zoom.end_ms, hour_of(now_ms) + HOUR_MS)
+    return Zoom(start_ms, end_ms) if start_ms < end_ms else None
+
+
+def oldest_ms(now_ms: int) -> int:
+    """The first hour that can be chosen, that of the longest window: what lies before is kept for comparison only."""
+    return hour_of(now_ms) - (MAX_HOURS - 1) * HOUR_MS
+
+
+def starts_of(hours: int, *, last_ms: int) -> tuple[int, ...]:
+    """The starts of so many clock hours, the one that holds `last_ms` the last."""
+    last = hour_of(last_ms)
     return tuple(range(last - (hours - 1) * HOUR_MS, last + 1, HOUR_MS))
 
 
@@ -131,9 +157,10 @@ def frame_context(shell: Shell, *, at_ms: int, is_cut: bool) -> dict[str, Any]:
         "clear_url": without,
         "kept": kept_fields(query, OWN),
         "windows": [
-            Choice(label, with_query(query, hours=str(each), open=None), each == shell.ask.hours)
+            Choice(label, last_hours_url(shell, each), not shell.zoom and each == shell.ask.hours)
             for each, label in HOURS
         ],
+        "zoom_chips": [shell.zoom.chip(query)] if shell.zoom else [],
         "environments": lambda: shell.environment_names,  # asked for only where the filter is drawn
         "csv_url": with_query(query, format="csv"),
         "show_project": not shell.project_slug,
@@ -142,6 +169,11 @@ def frame_context(shell: Shell, *, at_ms: int, is_cut: bool) -> dict[str, Any]:
         "more_url": with_query(query, limit=str(MAX_LIMIT), open=None) if is_cut else "",
         "most_rows": MAX_LIMIT,
     }
+
+
+def last_hours_url(shell: Shell, hours: int) -> str:
+    """The page with the last `hours` as its window; chosen ones are given up."""
+    return with_query(shell.query, hours=str(hours), **dict.fromkeys(("from", "to", "open")))
 
 
 def csv_answer(shell: Shell, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> HttpResponse:

@@ -65,7 +65,7 @@ def spikes(request: PageRequest) -> HttpResponseBase:
         return spikes_csv(shell, found.answer, method)
     levels = levels_of(method, threshold)
     context = {
-        "rows": rows_of(shell, found.answer, levels, starts_of(shell.ask.hours, now_ms=found.now_ms)),
+        "rows": rows_of(shell, found.answer, levels, starts_of(shell.ask.hours, last_ms=found.last_ms)),
         "levels": levels,
         "method": method,
         "methods": [

@@ -18,7 +18,7 @@ def correlations(ask: Ask) -> tuple[Pair, ...]:
     from analytics.finding import correlated_pairs  # noqa: PLC0415
     from errors.queries.packed import hour_counts  # noqa: PLC0415
 
-    found = hour_counts(ask.reach, last_hours(hours=ask.hours, now_ms=ask.now_ms), environment=ask.environment)
+    found = hour_counts(ask.reach, last_hours(hours=ask.hours, now_ms=ask.last_ms), environment=ask.environment)
     eligible = np.flatnonzero(np.count_nonzero(found.counts, axis=1) >= MIN_BUSY_HOURS)
     totals = found.counts.sum(axis=1)[eligible]
     candidates = ranked(totals, found.issue_ids[eligible], limit=MAX_CANDIDATES)

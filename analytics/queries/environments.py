@@ -13,7 +13,7 @@ def environments(ask: Ask) -> Environments:
     from analytics.stats import busy_percentiles  # noqa: PLC0415
     from errors.queries.packed import issues_by_environment  # noqa: PLC0415
 
-    window = last_hours(hours=ask.hours, now_ms=ask.now_ms)
+    window = last_hours(hours=ask.hours, now_ms=ask.last_ms)
     rows = environment_hours(ask.reach, window, environment=ask.environment)
     unique = issues_by_environment(ask.reach, window, environment=ask.environment)
     series = dense_by_name(rows, start_ms=window.start_ms, hours=window.hours)
@@ -40,4 +40,4 @@ def environments(ask: Ask) -> Environments:
 
 def environment_totals(ask: Ask) -> dict[str, int]:
     """The events of every environment in the window, the most first: what one chooses from. Whichever is asked for."""
-    return insights.environment_totals(ask.reach, last_hours(hours=ask.hours, now_ms=ask.now_ms))
+    return insights.environment_totals(ask.reach, last_hours(hours=ask.hours, now_ms=ask.last_ms))

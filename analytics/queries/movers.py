@@ -13,7 +13,7 @@ def movers(ask: Ask) -> tuple[Mover, ...]:
     from analytics.stats import relative_change  # noqa: PLC0415
     from errors.queries.packed import hour_counts  # noqa: PLC0415
 
-    both = last_hours(hours=2 * ask.hours, now_ms=ask.now_ms)
+    both = last_hours(hours=2 * ask.hours, now_ms=ask.last_ms)
     found = hour_counts(ask.reach, both, environment=ask.environment)
     previous, current = halves(found.counts)
     delta, percent = current - previous, relative_change(current, previous)

@@ -24,6 +24,7 @@ def release_impacts(ask: Ask) -> tuple[ReleaseImpact, ...]:
             impact_score=release_impact(
                 new_issues=each.new, errors=each.error_count, previous_errors=each.previous_count
             ),
+            is_first=each.previous_count is None,
         )
         for each in release_figures(ask.reach, limit=ask.limit)
     )

@@ -22,7 +22,7 @@ def spikes(ask: Ask, *, threshold: float, method: str = "classic") -> tuple[Spik
     from analytics.finding import classic_spikes, liveliest, seasonal_spikes  # noqa: PLC0415
     from errors.queries.packed import hour_counts  # noqa: PLC0415
 
-    window = last_hours(hours=ask.hours, now_ms=ask.now_ms)
+    window = last_hours(hours=ask.hours, now_ms=ask.last_ms)
     found = hour_counts(ask.reach, window, environment=ask.environment)
     counts, issue_ids = found.counts, found.issue_ids
     if method == "seasonal":

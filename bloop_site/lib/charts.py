@@ -30,7 +30,7 @@ class Chart:
 
     Along x either the starts of slots (starts_ms) or steps that have words (labels). focus: of one series of bars, the
     first slot in its colour and the first after them, where the others are grey. note: what else the head says.
-    is_open: the numbers are shown.
+    is_open: the numbers are shown. can_zoom: its hours can be chosen.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Chart:
     focus: tuple[int, int] | None = None
     note: str = ""
     is_open: bool = False
+    can_zoom: bool = True
 
     @property
     def is_empty(self) -> bool:
@@ -59,7 +60,9 @@ class Chart:
     @property
     def slots(self) -> str:
         """What chart-zoom.js chooses from: the first slot's start, the length of one, how many; "" where none are."""
-        return "" if self.labels or self.is_empty else slots_words(self.starts_ms[0], self.step_ms, len(self.starts_ms))
+        if self.labels or self.is_empty or not self.can_zoom:
+            return ""
+        return slots_words(self.starts_ms[0], self.step_ms, len(self.starts_ms))
 
     @property
     def total(self) -> float | None:

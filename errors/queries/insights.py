@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 
 from bloop_site.lib.db import MAX_PARAMETERS
 from errors.models import Aggregate, Issue, ProjectHourlyCount, Release
@@ -154,27 +154,9 @@ def new_issues(places: set[Place]) -> Counter[Place]:
     """How many shown issues happened first in each release: of merged ones, the one among them that came first."""
     rows = Issue.objects.filter(LISTED).filter(of_places(places, release="first_release", project="project"))
     counted = rows.order_by().values("project_id", "first_release").annotate(number=Count("pk"))
-    found = Counter(
+    return Counter(
         {
             (project_id, name): number
             for project_id, name, number in counted.values_list("project_id", "first_release", "number")
         }
     )
-    for own, first in first_places():
-        found[own] -= 1
-        found[first] += 1
-    return found
-
-
-def first_places() -> list[tuple[Place, Place]]:
-    """Of each issue that shows others: the release its own first event came from, and that of the first of them all."""
-    merged = Issue.objects.filter(merged_into__isnull=False)
-    groups: dict[int, list[tuple[int, int, str]]] = {}
-    for head_id, first_ms, pk, name in merged.values_list("merged_into_id", "first_seen_ms", "pk", "first_release"):
-        groups.setdefault(head_id or 0, []).append((first_ms, pk, name))
-    heads = Issue.objects.filter(pk__in=groups).annotate(own_ms=Min("aggregates__first_seen_ms"))
-    found = []
-    for head_id, project_id, name, own_ms in heads.values_list("pk", "project_id", "first_release", "own_ms"):
-        _, _, first = min([(own_ms, head_id, name), *groups[head_id]])
-        found.append(((project_id, name), (project_id, first)))
-    return found

@@ -197,10 +197,10 @@ def changed_since(way: Sequence[Merge], group: Issue) -> bool:
 
 
 def recount(issue: Issue) -> None:
-    """Set an issue's counts from the aggregates of all it shows. The rows must be locked."""
+    """Set an issue's counts, and its first release, from the aggregates of all it shows. The rows must be locked."""
     ids = [issue.pk, *Issue.objects.filter(merged_into=issue).values_list("pk", flat=True)]
-    sums = Aggregate.objects.filter(issue__in=ids).aggregate(
-        total=Sum("total_count"), first=Min("first_seen_ms"), last=Max("last_seen_ms")
-    )
+    shown = Aggregate.objects.filter(issue__in=ids)
+    sums = shown.aggregate(total=Sum("total_count"), first=Min("first_seen_ms"), last=Max("last_seen_ms"))
     issue.total_count, issue.first_seen_ms, issue.last_seen_ms = sums["total"], sums["first"], sums["last"]
-    issue.save(update_fields=["total_count", "first_seen_ms", "last_seen_ms"])
+    issue.first_release = shown.order_by("first_seen_ms", "pk").values_list("release", flat=True)[0]
+    issue.save(update_fields=["total_count", "first_seen_ms", "last_seen_ms", "first_release"])

@@ -32,6 +32,8 @@ MINUTES_A_DAY = 1440
 UPSERT_ISSUES = f"""
     ON CONFLICT (project_id, fingerprint) DO UPDATE SET
         total_count = errors_issue.total_count + excluded.total_count,
+        first_release = CASE WHEN excluded.first_seen_ms < errors_issue.first_seen_ms
+                             THEN excluded.first_release ELSE errors_issue.first_release END,
         first_seen_ms = CASE WHEN excluded.first_seen_ms < errors_issue.first_seen_ms
                              THEN excluded.first_seen_ms ELSE errors_issue.first_seen_ms END,
         last_seen_ms = CASE WHEN excluded.last_seen_ms > errors_issue.last_seen_ms
@@ -42,6 +44,7 @@ UPSERT_ISSUES = f"""
 COUNT_MERGED = f"""
     UPDATE errors_issue SET
         total_count = total_count + %s,
+        first_release = CASE WHEN %s < first_seen_ms THEN %s ELSE first_release END,
         first_seen_ms = CASE WHEN %s < first_seen_ms THEN %s ELSE first_seen_ms END,
         last_seen_ms = CASE WHEN %s > last_seen_ms THEN %s ELSE last_seen_ms END
     WHERE id = %s RETURNING {STATE_COLUMNS}
@@ -272,9 +275,9 @@ def touched_by(states: Sequence[State], tallies: Tallies) -> list[Touched]:
 
 def count_merged(state: State, tally: Tally) -> State:
     """Add a merged issue's tally to the issue that shows it. Returns how that one stands now."""
-    first, last = tally.first_ms, tally.last_ms
+    first, last, release = tally.first_ms, tally.last_ms, tally.first.event.release
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_MERGED, (tally.count, first, first, last, last, state.merged_into_id))
+        cursor.execute(COUNT_MERGED, (tally.count, first, release, first, first, last, last, state.merged_into_id))
         return State(*cursor.fetchone())
 
 

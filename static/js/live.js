@@ -27,12 +27,12 @@ document.addEventListener("htmx:afterSwap", (event) => {
   document.getElementById(id)?.querySelector("[data-focus-after-swap]")?.focus({ preventScroll: true });
 });
 
-// Another window of a chart keeps the filters that were chosen since the page came.
+// Another window of a chart, and the way out of chosen hours, keep the filters that were chosen since the page came.
 document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("a[data-window]");
+  const link = event.target.closest?.("a[data-window], .windows a.chip");
   if (!link) return;
   const address = new URL(location.href);
   for (const name of ["from", "to", "page"]) address.searchParams.delete(name);
-  address.searchParams.set("hours", new URL(link.href).searchParams.get("hours"));
+  if (link.hasAttribute("data-window")) address.searchParams.set("hours", new URL(link.href).searchParams.get("hours"));
   link.href = address;
 });

@@ -222,12 +222,24 @@ def test_a_form_that_is_wrong_says_what_and_keeps_what_was_typed(
     assert not AlertRule.objects.exists()
 
 
-def test_a_channel_that_is_refused_leaves_the_rule_and_says_so(admin_client: Client, shop: NewProject):
-    made = admin_client.post("/alerts/new", {**FORM, "channel_type": "email", "email-to": "invalid"})
+@pytest.mark.parametrize(
+    ("channel", "reason"),
+    [
+        ({"channel_type": "email", "email-to": "invalid"}, "Invalid email address"),
+        ({"channel_type": "webhook", "webhook-url": ""}, "Invalid channel URL: it is missing"),
+        ({"channel_type": "webhook", "webhook-url": "http://10.0.0.1/typed"}, "leads into a private network"),
+        ({"channel_type": "pigeon"}, "Choose where to."),
+    ],
+)
+def test_a_channel_that_is_refused_is_told_before_the_rule_is_saved(
+    admin_client: Client, shop: NewProject, channel: dict[str, str], reason: str
+):
+    answer = admin_client.post("/alerts/new", {**FORM, **channel})
 
-    assert "The rule is saved; its channel was refused: add it here." in words(
-        admin_client.get(made.headers["Location"])
-    )
+    assert answer.status_code == 422
+    assert reason in words(answer)
+    assert f'value="{channel.get("webhook-url") or FORM["name"]}"' in answer.content.decode(), "what was typed is kept"
+    assert not AlertRule.objects.exists()
 
 
 def test_somebody_who_manages_nothing_cannot_make_a_rule(member_client: Client, shop: NewProject):

@@ -10,12 +10,15 @@ from django.core.cache import cache
 from django.core.cache.backends.redis import RedisCache
 from django.test import Client
 
+from accounts.audit import COMMAND_LINE
 from analytics import cached
 from analytics.answers import Ask
 from analytics.api import base
 from analytics.dashboard import shell
+from bloop_site.lib.clock import from_ms
 from projects.access import Reach
 from projects.services.projects import NewProject
+from projects.services.removal import continue_removal, request_removal
 from tests.analytics.test_api import change, get
 from tests.analytics.told import NOW, tell, tell_everything
 
@@ -73,6 +76,7 @@ def test_while_the_cache_is_away_each_answer_is_worked_out_anew(
         replace(ASK, reach=Reach(())),
         replace(ASK, reach=Reach(None)),
         replace(ASK, hours=71),
+        replace(ASK, ends_ms=NOW + 1),
         replace(ASK, limit=21),
         replace(ASK, environment="production"),
     ],
@@ -111,6 +115,19 @@ def test_a_person_never_gets_the_answer_of_one_who_sees_more_or_less(
         answers[name] = {each["fingerprint"] for each in get(callers[name], "movers")["movers"]}
 
     assert answers == {"admin": {"Own", "Foreign"}, "member": {"Own"}}
+
+
+def test_a_project_that_is_deleted_is_gone_from_what_is_kept(admin_client: Client, shop: NewProject, other: NewProject):
+    tell(shop.project, "Own", {1: 1})
+    tell(other.project, "Gone", {1: 1})
+    before = get(admin_client, "movers")["movers"]
+
+    removal = request_removal(project=other.project, actor=COMMAND_LINE, now=from_ms(NOW))
+    while_removing = get(admin_client, "movers")["movers"]
+    assert continue_removal(removal_id=removal.pk, seconds=30, now=from_ms(NOW))
+    after = get(admin_client, "movers")["movers"]
+
+    assert [len(found) for found in (before, while_removing, after)] == [2, 1, 1]
 
 
 def test_pages_and_the_api_share_what_is_kept(admin_client: Client, shop: NewProject):
@@ -197,4 +214,4 @@ def test_who_comes_just_after_a_flight_finds_its_answer(db: None, monkeypatch: p
 
     found = cached.kept("movers", ask, work)
 
-    assert (found, worked) == (cached.Kept(("answer",), NOW), [1])
+    assert (found, worked) == (cached.Kept(("answer",), NOW, NOW), [1])

@@ -292,19 +292,22 @@ def test_release_cards_are_coloured_by_their_impact_and_say_so(member_client: Cl
     tell(shop.project, "a", {80: 12}, release="1.1")  # 20 % more, nothing new: 20
     tell(shop.project, "a", {70: 6}, release="1.2")  # half: -50
     tell(shop.project, "a", {60: 12}, release="1.3")  # twice: 100
+    tell(shop.project, "a", {50: 12}, release="1.4")
 
     cards = member_client.get("/insights/releases?project=shop").context["cards"]
 
     assert [(card.name, card.tone, card.word, card.delta_words) for card in cards] == [
+        ("1.4", "plain", "No great change", "As many as the release before"),
         ("1.3", "bad", "Bad", "6 more than the release before"),
         ("1.2", "good", "Good", "6 fewer than the release before"),
         ("1.1", "plain", "No great change", "2 more than the release before"),
-        ("1.0", "plain", "No great change", "All its issues are new"),
+        ("1.0", "plain", "No great change", "The first release"),
     ]
     page = html_of(member_client, "/insights/releases?project=shop")
     assert 'class="card impact impact--bad"' in page
     assert 'href="/releases/shop?name=1.3"' in page
     assert [row["impact_score"] for row in rows_of(member_client, "/insights/releases?format=csv")] == [
+        "0.0",
         "100.0",
         "-50.0",
         "20.0",
@@ -343,6 +346,13 @@ def test_the_chart_of_environments_holds_every_event_of_the_window(
     assert (len(chart.starts_ms), chart.step_ms, chart.total) == (slots, step * 3_600_000, 12)
     assert [series.label for series in chart.series][-1] == "Other"
     assert len(chart.series) == 8
+
+
+def test_names_of_nothing_but_spaces_can_be_seen_and_pressed(member_client: Client, shop: NewProject):
+    tell(shop.project, "  ", {1: 2}, fingerprint="blank", message=" ", environment=" ", release=" ")
+
+    for page in ("/movers", "/environments", "/releases"):
+        assert "<bdi>(blank)</bdi></" in html_of(member_client, f"/insights{page}"), page
 
 
 # --- Nothing to show --------------------------------------------------------------------------------------------------

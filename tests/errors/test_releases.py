@@ -9,6 +9,7 @@ from django.test import Client
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, hour_of, now_ms
 from errors.dashboard import releases
 from errors.models import Issue, Release, ReleaseHourlyCount, Status, Transition
+from errors.services.merge import merge_issues, undo_merge
 from errors.services.status import Actor, change_status
 from errors.statuses import Change
 from projects.models import Project
@@ -81,6 +82,35 @@ def test_a_merged_issue_is_new_nowhere_and_its_events_count_for_the_one_that_sho
     assert listed(tab(client, "1.1", "new")) == []
     (row,) = tab(client, "1.1", "all").context["issues"]
     assert (row.fingerprint, row.events, row.is_new) == ("head", 4, False)
+
+
+def test_issues_that_are_one_are_new_where_the_first_of_them_came_and_each_by_itself_when_taken_apart(
+    client: Client, shop: NewProject
+):
+    early = appear(shop.project, "1.0", DAY_AGO, fingerprint="early")
+    late = appear(shop.project, "1.1", DAY_AGO + 1, fingerprint="late")
+    (merge,) = merge_issues(into_id=late.pk, issue_ids=[early.pk], actor=Actor(None), now_ms=DAY_AGO + 2)
+
+    assert figures(client, what="new") == {"1.1": 0, "1.0": 1}
+    assert listed(tab(client, "1.0", "new")) == ["late"]
+
+    undo_merge(merge_id=merge.pk, actor=Actor(None), now_ms=DAY_AGO + 3)
+
+    assert figures(client, what="new") == {"1.1": 1, "1.0": 1}
+    assert listed(tab(client, "1.1", "new")) == ["late"]
+
+
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_an_issue_is_new_in_the_release_that_had_it_first_though_that_event_was_folded_late(
+    client: Client, shop: NewProject, *, is_merged: bool
+):
+    issue = appear(shop.project, "1.1", DAY_AGO + 1, fingerprint="fp")
+    if is_merged:
+        other = appear(shop.project, "1.1", DAY_AGO + 1, fingerprint="shown")
+        merge_issues(into_id=other.pk, issue_ids=[issue.pk], actor=Actor(None), now_ms=DAY_AGO + 2)
+    record(shop.project, event_json(fingerprint="fp", release="1.0"), received_ms=DAY_AGO)
+
+    assert figures(client, what="new") == {"1.1": 0, "1.0": 1}
 
 
 def test_all_issues_stand_new_ones_first_then_by_their_events_in_the_release(client: Client, shop: NewProject):

@@ -47,6 +47,19 @@ def test_from_insights_to_the_issue_of_a_spike(shared_server: Server):
         page.wait_for_url("**/insights/movers?**environment=production**")
         assert "hours=24" in page.url
         expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("New here")
+
+        page.get_by_role("link", name=f"Show the numbers of {name}").click()
+        page.get_by_role("slider", name="Events").focus()
+        for key in ("End", "Shift+ArrowLeft", "Enter"):
+            page.keyboard.press(key)
+        page.wait_for_url("**from=**")
+        expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("New here")
+        page.locator("select[name=environment]").select_option("")
+        expect(page.get_by_role("link", name="Remove filter Environment: production")).to_have_count(0)
+        page.get_by_role("link", name="Remove filter Hours").click()
+        page.wait_for_url(lambda url: "from=" not in url)
+        assert "environment=" not in page.url, "what was chosen since the page came is kept"
+
         page.set_viewport_size(PHONE)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], page.url
 
