@@ -34,6 +34,7 @@ from projects.models import Project
 
 PAGE = "llm/settings.html"
 MONTH_HOURS = 720
+MOST_UNPRICED = 50
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def page_context(request: PageRequest, project: Project, **shown: Any) -> dict[s
     now, manages = now_ms(), may_manage(request.user, project)
     decided, budget = decided_by(project.pk), budget_of(project.pk, now_ms=now)
     window = Window(Reach((project.pk,)), MONTH_HOURS, now)
+    lacking = unpriced(window)
     return {
         "project": project,
         "may_manage": manages,
@@ -94,7 +96,8 @@ def page_context(request: PageRequest, project: Project, **shown: Any) -> dict[s
             },
             projects=[(project.slug, "This project"), *([("", "All projects")] if request.user.is_admin else [])],
         ),
-        "unpriced": unpriced(window),
+        "unpriced": lacking[:MOST_UNPRICED],
+        "unpriced_left_out": max(0, len(lacking) - MOST_UNPRICED),
         "model_names": sorted({model for model, _ in names_in(window)} - {""}),
         "recalculate_form": forms.RecalculateForm(),
         "work": latest_recalculation(project.pk),
