@@ -242,3 +242,14 @@ def test_children_follow_a_supervisor_that_is_killed(run):
     pids = [running.pids(name)[0] for name in ("web", "worker")]
     wait_until(lambda: not any(is_alive(pid) for pid in pids), seconds=5)
     assert not any(is_alive(pid) for pid in pids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels tell nobody")
+@pytest.mark.parametrize(("parent", "said"), [("os.getppid()", "lives\n"), ("os.getpid()", "")])
+def test_a_process_that_lost_its_parent_before_it_could_ask_ends_at_once(parent: str, said: str):
+    """Else granian's newest worker, its main process killed that moment, answers on the port until the next reboot."""
+    code = f"import os, bloop_site.supervisor as s; s.die_with_parent({parent}); print('lives')"
+
+    done = subprocess.run(python(code), cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+
+    assert done.stdout == said, done.stderr

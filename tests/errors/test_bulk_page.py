@@ -12,6 +12,7 @@ from bloop_site.lib.clock import now_ms
 from errors.dashboard import bulk as bulk_views
 from errors.models import BulkChange, Issue, Transition
 from errors.tasks import work_off_bulks
+from projects.models import Membership
 from projects.services.projects import NewProject
 from tests.factories import event_json, make_issue, make_user, record
 
@@ -203,6 +204,20 @@ def test_undo_takes_back_what_nobody_changed_since(client: Client, three: NewPro
     assert statuses(three) == {"a": "unresolved", "b": "muted", "c": "unresolved"}
     words = re.sub(r"\s+", " ", client.get("/errors").content.decode())
     assert "Took back the change of 1 issue. 1 was changed again since." in words
+
+
+def test_who_was_taken_out_of_a_project_takes_nothing_back_there(
+    client: Client, member: User, three: NewProject, other: NewProject
+):
+    Membership.objects.create(project=other.project, user=member)
+    make_issue(other.project, fingerprint="theirs")
+    client.post("/errors/bulk", {"action": "mute", "matching": "all"})
+    Membership.objects.filter(project=three.project, user=member).delete()
+
+    client.post("/errors/bulk-undo", {"id": BulkChange.objects.get().pk})
+
+    assert statuses(three) == dict.fromkeys("abc", "muted")
+    assert statuses(other) == {"theirs": "unresolved"}
 
 
 def test_htmx_undo_gets_how_far_it_is_and_fetches_the_list_anew(client: Client, three: NewProject):

@@ -109,11 +109,30 @@ def test_a_price_is_set_exactly_and_removed_and_leads_back(admin_client: Client,
     assert not PriceOverride.objects.exists()
 
 
-@pytest.mark.parametrize("following", ["https://evil.example/", "//evil.example", "javascript:alert(1)", ""])
+@pytest.mark.parametrize(
+    "following",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "",
+        "a:b",
+        "../..",
+        "fp",
+        "a\x00b",
+    ],
+)
 def test_a_price_leads_to_no_other_site(admin_client: Client, shop: NewProject, following: str):
     form = {"project": "shop", "model": "m", "input": "1", "output": "1", "next": following}
 
     assert admin_client.post("/llm/price", form).headers["Location"] == PAGE
+
+
+def test_a_price_that_no_database_can_be_asked_for_is_gone(admin_client: Client, shop: NewProject):
+    form = {"project": "shop", "model": "m\x00", "next": PAGE}
+
+    assert "That price was removed already." in words(admin_client.post("/llm/price/remove", form, follow=True))
 
 
 @pytest.mark.parametrize(

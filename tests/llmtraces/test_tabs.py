@@ -372,6 +372,21 @@ def test_who_may_not_change_a_project_is_offered_no_price(client: Client, shop: 
 TABS = ("/llm", "/llm/usage", "/llm/latency", "/llm/models")
 
 
+def test_of_thousands_of_models_the_busiest_can_be_chosen(admin_client: Client, shop: NewProject):
+    spans = [{"id": f"s{n}", "model": f"model-{n:03}", "provider": f"p-{n:03}", "cost": 0.1} for n in range(100)]
+    for number in range(4):
+        own = [{**span, "model": f"{number}-{span['model']}", "started_at": HOUR} for span in spans]
+        raw = {"id": f"t{number}", "started_at": HOUR, "spans": own}
+        record_traces([(shop.project.pk, HOUR, parse_trace(raw, rules=Rules("full", 100), now_ms=HOUR))])
+    call(shop.project, "busy", count=2, model="z-the-busiest", provider="z")
+
+    names = set(re.findall(r'<option value="([^"]+)"', admin_client.get("/llm?model=3-model-099").content.decode()))
+
+    models = {name for name in names if "model-" in name or name == "z-the-busiest"}
+    assert len(models) == 300 + 1, "300 pairs, and the chosen one"
+    assert {"z-the-busiest", "z", "3-model-099"} <= names
+
+
 @pytest.mark.parametrize("path", TABS)
 def test_an_empty_window_says_what_would_be_here(path, admin_client: Client, shop: NewProject):
     call(shop.project, "old", at=HOUR - 3 * DAY_MS)
