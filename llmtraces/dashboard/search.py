@@ -14,8 +14,9 @@ from llmtraces.dashboard.trace_forms import STATUSES
 from llmtraces.dashboard.trace_view import status_tone
 from llmtraces.links import trace_url
 from llmtraces.models import Trace
-from llmtraces.queries.search import matches, traces_of
+from llmtraces.queries.search import matches
 from llmtraces.queries.search_snippets import Find, finds
+from llmtraces.queries.traces import traces_of
 
 PAGE = 50
 LONGEST = 200  # characters that the search box takes
