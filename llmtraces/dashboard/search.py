@@ -16,9 +16,10 @@ from llmtraces.dashboard.trace_view import status_tone
 from llmtraces.dashboard.traces import HEADER, cells
 from llmtraces.links import trace_url
 from llmtraces.models import Trace
-from llmtraces.queries.search import matches, traces_of
+from llmtraces.queries.search import matches
 from llmtraces.queries.search_snippets import Find, finds
 from llmtraces.queries.trace_rows import with_models
+from llmtraces.queries.traces import traces_of
 
 PAGE = 50
 LONGEST = 200  # characters that the search box takes

@@ -100,9 +100,3 @@ def by_index(window: Window, words: Sequence[str], status: str) -> list[int]:
         if window.reach.covers(project_id) and window.holds(started_ms) and status in ("", its_status)
     ]
     return [pk for _, pk in sorted(found, reverse=True)]
-
-
-def traces_of(ids: Sequence[int]) -> list[Trace]:
-    """These traces in this order, with their projects; one query."""
-    rows = Trace.objects.select_related("project").in_bulk(list(ids))
-    return [rows[pk] for pk in ids if pk in rows]

@@ -9,11 +9,12 @@ from django.apps import apps
 
 from bloop_site.lib.clock import day_of, hour_of
 from llmtraces.contributions import Key, Rollup, Rollups, SpanFacts
-from llmtraces.models import Durations, Feedback, FeedbackHour, Score, ScoreSums, Session, Trace
+from llmtraces.models import Durations, Feedback, FeedbackHour, Score, ScoreSums, Session, Span, Trace
 from llmtraces.packing import unpacked
 from llmtraces.places import fifths_of, nanos_of, place_of
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
 from llmtraces.tables import TABLES
+from llmtraces.used_models import used_models
 
 CHUNK = 500
 Sums: TypeAlias = tuple[object, ...]  # the amounts of a row, in the order of its table's columns
@@ -36,7 +37,7 @@ def differences(*, since_ms: int = 0) -> list[str]:
             have, want = rows.get(key), wanted.get(key)
             if have != want:
                 found += [f"{table.model} {key}: stored {have}, its traces add up to {want}"]
-    found += duration_differences(expected.durations, since_ms) + session_differences()
+    found += duration_differences(expected.durations, since_ms) + session_differences() + model_differences()
     return found + judgement_differences()
 
 
@@ -137,6 +138,18 @@ def stored_sessions() -> dict[Key, Owned]:
     """The rows of the table."""
     rows = Session.objects.values_list("project_id", "session_id", "first_ms", "last_ms", "user_id")
     return {(project_id, session_id): (first, last, owner) for project_id, session_id, first, last, owner in rows}
+
+
+def model_differences() -> list[str]:
+    """One line for each trace that names other models than its spans have."""
+    pairs: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+    for trace_id, *pair in Span.objects.values_list("trace_id", "model", "provider").distinct():
+        pairs[trace_id].append((pair[0], pair[1]))
+    return [
+        f"Trace {pk}: stored {stored!r}, its spans are of {used_models(pairs[pk])!r}"
+        for pk, stored in Trace.objects.values_list("pk", "used_models").iterator(chunk_size=CHUNK)
+        if stored != used_models(pairs[pk])
+    ]
 
 
 def expected_rollups() -> Rollups:

@@ -23,6 +23,7 @@ from llmtraces.services.retrievals import Changed, SpanKey, changed_retrievals, 
 from llmtraces.services.rollups import write_rollups
 from llmtraces.services.search_index import Folded, index_words
 from llmtraces.services.sessions import SessionKey, write_sessions
+from llmtraces.used_models import used_models
 from projects.models import Project
 
 ENTRIES = Iterable[tuple[str, int, TraceIn | UpdateIn]]
@@ -39,7 +40,7 @@ UPDATE_TRACE = """
         name = %s, posted_status = %s, posted_ended_ms = %s, started_ms = %s, put_status = %s, put_ended_ms = %s,
         put_input_tokens = %s, put_output_tokens = %s, put_cost_micros = %s, status = %s, ended_ms = %s,
         latency_ms = %s, span_count = %s, error_count = %s, input_tokens = %s, output_tokens = %s,
-        total_tokens = %s, cost_micros = %s
+        total_tokens = %s, cost_micros = %s, used_models = %s
     WHERE id = %s
 """
 SPAN_COLUMNS = (
@@ -131,7 +132,7 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
         totals = change.add(row.project_id, after.facts(), list(now.values()))
         note_sessions(sessions, row, after)
         folded.append(Folded(row if row.id in earlier else None, after, before, incoming))
-        rows.append(update_row(after, totals))
+        rows.append(update_row(after, totals, used_models((each.model, each.provider) for each in now.values())))
         new_spans.append((row, priced))
     with connection.cursor() as cursor:
         cursor.executemany(UPDATE_TRACE, rows)
@@ -195,7 +196,7 @@ def our_price(
     return (0, "unknown") if price is None else (min(price.cost_micros(tokens), MAX_MICROS), "price")
 
 
-def update_row(row: StoredTrace, totals: Totals) -> tuple[Any, ...]:
+def update_row(row: StoredTrace, totals: Totals, models: str | None) -> tuple[Any, ...]:
     """The parameters of UPDATE_TRACE."""
     facts = row.facts()
     return (
@@ -209,6 +210,7 @@ def update_row(row: StoredTrace, totals: Totals) -> tuple[Any, ...]:
         totals.output_tokens,
         totals.total_tokens,
         totals.cost_micros,
+        models,
         row.id,
     )
 
