@@ -82,7 +82,7 @@ def status_after(earlier: str, later: TraceIn) -> str:
 
 
 def version_after(version: str | None, later: TraceIn) -> str | None:
-    """The version of a trace's prompt that had one before. Who tells the prompt tells its version, if only by silence."""
+    """The version of a trace's prompt that had one before. Who tells the prompt tells its version, or none."""
     return later.prompt_version or (None if later.prompt_name else version)
 
 
