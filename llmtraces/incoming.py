@@ -24,12 +24,14 @@ NAMES = ("trace_id", "name", "session_id", "user_id", "prompt_name")  # by which
 class Incoming:
     """All that a batch says of one trace, in order of arrival.
 
+    starts: of spans that came without one, when their trace began as the batch had it then; 0: it had not said.
     words: by which its trace is found if this is all there is of it, with spaces between.
     """
 
     received_ms: int
     trace: TraceIn | None = None
     spans: dict[str, SpanIn] = field(default_factory=dict)
+    starts: dict[str, int] = field(default_factory=dict)
     update: UpdateIn | None = None
     words: str = ""
 
@@ -42,6 +44,8 @@ class Incoming:
             self.trace = later_trace(self.trace, entry)
             for span in entry.spans:
                 self.spans[span.span_id] = later_span(self.spans.get(span.span_id), span)
+                if not span.started_ms:
+                    self.starts.setdefault(span.span_id, self.trace.started_ms)
         else:
             self.update = entry if self.update is None else later_update(self.update, entry)
 
@@ -122,9 +126,20 @@ def gathered(entries: Iterable[tuple[str, int, TraceIn | UpdateIn]]) -> dict[Tra
     return found
 
 
-def in_time(span: SpanIn, before: SpanFacts | None, *, trace_started_ms: int) -> SpanIn:
-    """The span with a start: if nobody told it, that which it has already, else its trace's."""
-    return timed(span, started_ms=before.started_ms if before else trace_started_ms)
+def in_time(incoming: Incoming, before: dict[str, SpanFacts], *, trace_started_ms: int) -> list[SpanIn]:
+    """The spans that came, each with a start: if nobody told it, that which it has already, else its trace's.
+
+    before: the spans that were there; trace_started_ms: when the trace began, as far as was known before the batch.
+    """
+    spans = []
+    for span_id, span in incoming.spans.items():
+        if span.started_ms:
+            spans.append(span)
+        elif span_id in before:
+            spans.append(timed(span, started_ms=before[span_id].started_ms))
+        else:
+            spans.append(timed(span, started_ms=incoming.starts[span_id] or trace_started_ms))
+    return spans
 
 
 def span_facts(span: SpanIn, *, cost_micros: int, cost_source: str) -> SpanFacts:

@@ -118,11 +118,9 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
         incoming, before = batch[row.key], spans[row.id]
         change.add(row.project_id, row.facts(), list(before.values()), sign=-1)
         after = row.after(incoming)
-        spans_in_time = [
-            in_time(span, before.get(span.span_id), trace_started_ms=after.started_ms)
-            for span in incoming.spans.values()
-        ]
-        priced = [priced_span(span, prices[row.project_id], prices[None]) for span in spans_in_time]
+        began_ms = row.started_ms if row.is_known else incoming.received_ms
+        spans_in = in_time(incoming, before, trace_started_ms=began_ms)
+        priced = [priced_span(span, prices[row.project_id], prices[None]) for span in spans_in]
         came = {
             each.span.span_id: with_kept_retrieval(each.span, each.facts, before.get(each.span.span_id))
             for each in priced

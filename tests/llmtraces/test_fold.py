@@ -171,6 +171,24 @@ def test_what_tells_no_time_stays_where_it_was_when_it_is_sent_again(shop: NewPr
     assert (second.started_ms, second.ended_ms, second.latency_ms) == (T, T + 900, 900)
 
 
+@pytest.mark.parametrize("batches", [1, 2])
+def test_a_span_without_a_start_begins_with_its_trace_as_that_was_when_it_came(shop: NewProject, batches: int):
+    posts = [
+        trace(spans=[]),
+        {"id": "t1", "spans": [{"id": "s1", "latency_ms": 5}]},
+        trace(started_at=T + HOUR_MS, spans=[]),
+        {"id": "t1", "spans": [{"id": "s2"}]},
+    ]
+    if batches == 1:
+        post(shop.project, *posts, at=T + HOUR_MS)
+    else:
+        for each in posts:
+            post(shop.project, each, at=T + HOUR_MS)
+
+    starts = dict(Span.objects.values_list("span_id", "started_ms"))
+    assert starts == {"s1": T, "s2": T + HOUR_MS}
+
+
 def test_spans_without_ids_that_say_the_same_are_as_many_as_were_sent(shop: NewProject):
     twin = {"span_type": "tool", "name": "web_search", "latency_ms": 100}
     for _ in range(2):
