@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Min, Q, QuerySet
+from django.db.models import F, Max, Min, Q, QuerySet
 
-from alerts.backoff import MAX_ATTEMPTS, wait_ms
+from alerts.backoff import LONGEST_MS, MAX_ATTEMPTS, wait_ms
 from alerts.channels.base import ChannelError, Sent
 from alerts.channels.registry import host_of
 from alerts.messages import Facts, facts_of
@@ -55,9 +55,14 @@ class InLine:
 
 
 def due(*, now_ms: int) -> QuerySet[Delivery]:
-    """Deliveries to attempt now: nobody is at them, or who was has died."""
-    return Delivery.objects.filter(state=Delivery.State.PENDING, due_ms__lte=now_ms).filter(
-        Q(claimed_ms=None) | Q(claimed_ms__lte=now_ms - CLAIM_MS)
+    """Deliveries to attempt now: nobody is at them, or who was has died.
+
+    What is due later than any attempt may be was written by a clock that ran ahead, and is due.
+    """
+    return Delivery.objects.filter(
+        Q(due_ms__lte=now_ms) | Q(due_ms__gt=now_ms + LONGEST_MS),
+        Q(claimed_ms=None) | Q(claimed_ms__lte=now_ms - CLAIM_MS),
+        state=Delivery.State.PENDING,
     )
 
 
@@ -92,12 +97,14 @@ def lane_of(channel_id: int | None, hook: str, delivery_id: int) -> str:
     return f"hook {hook}" if hook else f"delivery {delivery_id}"
 
 
-def next_due_ms() -> int | None:
+def next_due_ms(*, now_ms: int) -> int | None:
     """When the next attempt is due, or may be taken from a worker that died over it; None when nothing waits."""
     waiting = Delivery.objects.filter(state=Delivery.State.PENDING)
-    free = waiting.filter(claimed_ms=None).aggregate(first=Min("due_ms"))["first"]
+    free = waiting.filter(claimed_ms=None).aggregate(first=Min("due_ms"), last=Max("due_ms"))
     claimed = waiting.aggregate(first=Min("claimed_ms"))["first"]
-    return min((at for at in (free, claimed and claimed + CLAIM_MS) if at is not None), default=None)
+    is_ahead = (free["last"] or 0) > now_ms + LONGEST_MS
+    times = (free["first"], claimed and claimed + CLAIM_MS, now_ms if is_ahead else None)
+    return min((at for at in times if at is not None), default=None)
 
 
 def claim(delivery_id: int, *, now_ms: int) -> Claimed | None:

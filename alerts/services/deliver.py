@@ -55,7 +55,7 @@ def deliver_due(
         if time.monotonic() - messages.begun < seconds and not (stopping and stopping.is_set()):
             messages.start_due()
         if not messages.under_way:
-            return claims.next_due_ms()
+            return claims.next_due_ms(now_ms=messages.clock())
         messages.take_in(seconds=LOOK_EVERY)
 
 
