@@ -27,6 +27,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from bloop_site.templatetags.names import or_blank
 from bloop_site.templatetags.ui import EN_DASH, absolute_time, time_ago, visible
 
 COUNTED = 10_000
@@ -85,7 +86,7 @@ def related(field: str, words: str, *, link: bool = False) -> Show:
 
 def cut_text(text: str, *, limit: int) -> SafeString:
     """Foreign text, isolated from the direction of its surroundings."""
-    return format_html("<bdi>{}</bdi>", visible(text if len(text) <= limit else f"{text[: limit - 1]}…"))
+    return format_html("<bdi>{}</bdi>", or_blank(visible(text if len(text) <= limit else f"{text[: limit - 1]}…")))
 
 
 def column(name: str, words: str, show: Show, *, ordering: str | None = None) -> Show:

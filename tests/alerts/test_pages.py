@@ -222,6 +222,19 @@ def test_a_form_that_is_wrong_says_what_and_keeps_what_was_typed(
     assert not AlertRule.objects.exists()
 
 
+def test_a_rule_about_new_errors_asks_for_an_environment_once_unless_both_are_in_force(
+    admin_client: Client, shop: NewProject
+):
+    both = make_rule(shop.project, config={"type": "new_issue", "environment": "dev"}, environment_filter="production")
+
+    asked = [
+        admin_client.get(path).content.decode().count('name="environment')
+        for path in ("/alerts/new?kind=new_issue", "/alerts/new?kind=threshold", f"/alerts/{both.pk}/edit")
+    ]
+
+    assert asked == [1, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("channel", "reason"),
     [
