@@ -341,7 +341,9 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=steps, size=st.integers(1, 4))
 def test_rollups_are_what_the_rows_add_up_to_whatever_comes(shop: NewProject, steps: list[dict[str, Any]], size: int):
     entries: list[Any] = []

@@ -242,7 +242,9 @@ posts = st.builds(
 puts = st.fixed_dictionaries({"put": st.sampled_from(["t1", "t2"]), "output": texts})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=st.lists(posts | puts, max_size=6), size=st.integers(1, 3))
 def test_the_index_has_the_words_of_the_rows_whatever_comes(shop: NewProject, steps: list[Any], size: int):
     entries = [

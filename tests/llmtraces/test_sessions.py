@@ -138,7 +138,9 @@ TURN = st.tuples(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(batches=st.lists(st.lists(TURN, min_size=1, max_size=4), min_size=1, max_size=4))
 def test_sessions_are_right_after_whatever_comes(shop: NewProject, batches: list[list[tuple[str, str, str, int]]]):
     for batch in batches:
