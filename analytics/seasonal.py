@@ -169,18 +169,32 @@ def spread_of(y: Floats, *, first: int, hour: int, wanted: NDArray[np.bool_]) ->
 def spread_before(y: Floats, column: int) -> Floats:
     """Of each issue, from the residuals of the four weeks before a column: their MAD, or what their upper tail says.
 
-    Where a series that mostly rests comes in bursts, bursts are its usual way.
+    Where a series that mostly rests comes in bursts, bursts are its usual way. Growth is no unrest.
     """
     history = y[:, max(0, column - 4 * WEEK) : column]
     days = history.shape[1] // DAY
     if not days:
         return np.ones(y.shape[0])
     table = history[:, history.shape[1] - days * DAY :].reshape(y.shape[0], days, DAY)
-    residuals = (table - np.median(table, axis=1, keepdims=True)).reshape(y.shape[0], -1)
+    around = table - np.median(table, axis=1, keepdims=True)
+    residuals = (around - growth(around)).reshape(y.shape[0], -1)
     centre = np.median(residuals, axis=1, keepdims=True)
     mad = MAD_TO_SIGMA * np.median(np.abs(residuals - centre), axis=1)
     tail = np.quantile(residuals, TAIL, axis=1) / TAIL_SIGMAS
     return np.asarray(np.maximum(1.0, np.maximum(mad, tail)))
+
+
+def growth(around: Floats) -> Floats:
+    """The straight line (least squares) through the medians of the days of [issues, days, 24]; [issues, days, 1].
+
+    A line through less than a week says nothing: 0.
+    """
+    days = around.shape[1]
+    if days < WEEK // DAY:
+        return np.zeros((around.shape[0], days, 1))
+    day = np.arange(days) - (days - 1) / 2
+    slope = np.median(around, axis=2) @ day / (day @ day)
+    return np.asarray((slope[:, None] * day)[:, :, None])
 
 
 def level_shift(y: Floats, baseline: Floats, *, first: int) -> Floats:
