@@ -4,6 +4,7 @@ So a trace that comes twice, grows, or is updated leaves each rollup as if it ha
 """
 
 import operator
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -99,6 +100,33 @@ def sums_of(spans: Sequence[SpanFacts]) -> tuple[int, int, int]:
     )
 
 
+def corrections_of(
+    trace: TraceFacts, spans: Sequence[SpanFacts], totals: Totals
+) -> defaultdict[tuple[int, str, str], list[int]]:
+    """By hour, model and provider, what the trace's totals are more or less than its spans: tokens in and out, cost.
+
+    What is more counts in the trace's hour, under its only model if it has just one. What is less is taken from those
+    that have most: nothing is ever used less than not at all.
+    """
+    used: defaultdict[tuple[int, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for span in spans:
+        row = used[hour_of(span.started_ms), span.model, span.provider]
+        row[:] = map(operator.add, row, (span.input_tokens, span.output_tokens, span.cost_micros))
+    models = {(span.model, span.provider) for span in spans if span.model}
+    model, provider = models.pop() if len(models) == 1 else ("", "")
+    found: defaultdict[tuple[int, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    said = (totals.input_tokens, totals.output_tokens, totals.cost_micros)
+    for column, (say, have) in enumerate(zip(said, sums_of(spans), strict=True)):
+        if say > have:
+            found[hour_of(trace.started_ms), model, provider][column] = say - have
+        left = have - say
+        for own, key in sorted(((row[column], key) for key, row in used.items()), reverse=True):
+            less = max(0, min(left, own))
+            found[key][column] -= less
+            left -= less
+    return found
+
+
 class Rollup:
     """Sums of amounts by key, for one table: the amounts stand in the order of the table's columns."""
 
@@ -192,18 +220,12 @@ class Rollups:
     def add_correction(
         self, project_id: str, trace: TraceFacts, spans: Sequence[SpanFacts], totals: Totals, *, sign: int
     ) -> None:
-        """What a PUT said beyond the spans: usage of the trace's hour, under its only model if it has just one."""
+        """What a PUT said instead of the sums over the spans, as usage."""
         if not trace.has_put_totals:
             return
-        tokens_in, tokens_out, cost = sums_of(spans)
-        tokens_in, tokens_out = totals.input_tokens - tokens_in, totals.output_tokens - tokens_out
-        cost = totals.cost_micros - cost
-        if not (tokens_in or tokens_out or cost):
-            return
-        models = {(span.model, span.provider) for span in spans if span.model}
-        model, provider = models.pop() if len(models) == 1 else ("", "")
-        amounts = (0, 0, 0, tokens_in, tokens_out, 0, 0, 0, cost, 0, 0, 0)
-        self.usage.add((project_id, hour_of(trace.started_ms), model, provider), amounts, sign=sign)
+        for key, (tokens_in, tokens_out, cost) in corrections_of(trace, spans, totals).items():
+            amounts = (0, 0, 0, tokens_in, tokens_out, 0, 0, 0, cost, 0, 0, 0)
+            self.usage.add((project_id, *key), amounts, sign=sign)
 
     def add_trace(self, project_id: str, trace: TraceFacts, totals: Totals, *, sign: int) -> None:
         """Traces, prompts and sessions."""

@@ -28,7 +28,7 @@ from llmtraces.models import (
     TraceWords,
     UsageHour,
 )
-from llmtraces.queries.facts import spans_of
+from llmtraces.queries.facts import TRACE_COLUMNS, spans_of, stored_trace
 from llmtraces.services.judgements import remove_feedback, remove_judgements_of, remove_scores
 from llmtraces.services.rollups import write_rollups
 from llmtraces.services.sessions import SessionKey, write_sessions
@@ -105,12 +105,13 @@ def remove_late(ids: list[int]) -> int:
     """
     of_spans = Trace.objects.filter(spans__in=ids).values("pk")
     locked = Trace.objects.filter(pk__in=of_spans).order_by("project_id", "trace_id").select_for_update(no_key=True)
-    projects = dict(locked.values_list("pk", "project_id"))
-    change, late = Rollups.empty(), set(Span.objects.filter(pk__in=ids).values_list("trace_id", "span_id"))
-    for trace, spans in spans_of(list(projects)).items():
-        for span_id, facts in spans.items():
-            if (trace, span_id) in late:
-                change.add_span(projects[trace], facts, sign=-1)
+    rows = [stored_trace(row) for row in locked.values_list(*TRACE_COLUMNS)]
+    late = set(Span.objects.filter(pk__in=ids).values_list("trace_id", "span_id"))
+    spans, change = spans_of([row.id for row in rows]), Rollups.empty()
+    for row in rows:
+        left = [facts for span_id, facts in spans[row.id].items() if (row.id, span_id) not in late]
+        change.add(row.project_id, row.facts(), list(spans[row.id].values()), sign=-1)
+        change.add(row.project_id, row.facts(), left)
     write_rollups(change)
     Retrieval.objects.filter(pk__in=ids).delete()
     SpanText.objects.filter(pk__in=ids).delete()

@@ -227,6 +227,20 @@ def test_an_update_changes_status_end_and_totals_and_the_usage_follows(shop: New
     assert TraceText.objects.get().put_output == "Hi"
 
 
+def test_an_update_that_says_less_than_the_spans_leaves_no_usage_below_nothing(shop: NewProject):
+    spans = [
+        span(input_tokens=100),
+        span(id="s2", model="o1", input_tokens=300, started_at=T + HOUR_MS),
+        span(id="s3", model=None, provider=None, input_tokens=5),
+    ]
+    post(shop.project, trace(spans=spans))
+
+    put(shop.project, input_tokens=50, output_tokens=1000)
+
+    used = UsageHour.objects.values_list("hour_ms", "model", "input_tokens", "output_tokens")
+    assert sorted(used) == [(T, "", 5, 900), (T, "gpt-4o", 45, 50), (T + HOUR_MS, "o1", 0, 50)]
+
+
 def test_an_update_that_overtakes_its_trace_waits_for_it(shop: NewProject):
     put(shop.project, status="error", cost=0.5)
     hidden = Trace.objects.get()

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.audit import COMMAND_LINE
 from bloop_site.lib.clock import DAY_MS, day_of, now_ms
-from llmtraces.contract import Rules, parse_trace
+from llmtraces.contract import Rules, parse_trace, parse_update
 from llmtraces.models import Durations, Span, SpanText, Trace, TraceText, UsageHour
 from llmtraces.queries.verify import differences
 from llmtraces.retention import OldRollups, OldTraces
@@ -76,7 +76,8 @@ def test_traces_across_the_midnight_of_the_cutoff_leave_rollups_that_add_up(shop
         call = {"id": "s", "model": "gpt-4o", "input_tokens": 1, "latency_ms": 5, "started_at": midnight + span_began}
         raw = {"id": f"t{number}", "started_at": midnight + began, "spans": [call, tool, retrieval]}
         parsed = parse_trace(raw, rules=Rules("full", 10), now_ms=now_ms())
-        record_traces([(shop.project.pk, now_ms(), parsed)])
+        put = parse_update({"input_tokens": 0}, trace_id=f"t{number}", rules=Rules("full", 10), now_ms=now_ms())
+        record_traces([(shop.project.pk, now_ms(), parsed), (shop.project.pk, now_ms(), put)])
     assert differences() == []
 
     purge(OldTraces(), at)
