@@ -10,6 +10,7 @@ WAITS_MS = (5 * SECOND_MS, 30 * SECOND_MS, 2 * MINUTE_MS, 10 * MINUTE_MS, HOUR_M
 MAX_ATTEMPTS = len(WAITS_MS) + 1
 LONGEST_ASKED_MS = HOUR_MS
 JITTER = 0.2  # so that what failed together does not come back together
+LONGEST_MS = int(max(LONGEST_ASKED_MS, *WAITS_MS) * (1 + JITTER))
 
 
 def wait_ms(*, attempts: int, retry_after: str | None, now_ms: int, chance: float) -> int | None:

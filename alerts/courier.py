@@ -73,8 +73,9 @@ class Courier:
 
 def waits_soon() -> bool:
     """Whether something is due before beat asks again."""
-    due_ms = claims.next_due_ms()
-    return due_ms is not None and due_ms <= now_ms() + LINGER_SECONDS * SECOND_MS
+    at = now_ms()
+    due_ms = claims.next_due_ms(now_ms=at)
+    return due_ms is not None and due_ms <= at + LINGER_SECONDS * SECOND_MS
 
 
 courier = Courier()

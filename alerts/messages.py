@@ -18,7 +18,7 @@ class Facts:
 
     url: a path on this site. threshold, measured: in the rule's own unit. lines: pairs of label and value, of a digest
     its top five. key: what firings of a rule are the same by. delivery_id: the same each time a message is tried again;
-    sent_ms: when it is tried now.
+    sent_ms: when it is tried now; is_over: whether the issue was resolved since, which those are told that can close.
     """
 
     rule_name: str
@@ -41,6 +41,7 @@ class Facts:
     key: str = ""
     delivery_id: str = ""
     sent_ms: int = 0
+    is_over: bool = False
 
 
 def facts_of(firing: Firing) -> Facts:

@@ -69,16 +69,20 @@ def liveliest(counts: Integers, *, limit: int) -> Indexes:
     return np.sort(np.argsort(-rise, kind="stable")[:limit])
 
 
-def seasonal_spikes(counts: Integers, *, history: Integers, threshold: float) -> Cells:
+def seasonal_spikes(
+    counts: Integers, *, history: Integers, begins: Sequence[int], hour: int, threshold: float
+) -> Cells:
     """Hours with events that `analytics.seasonal` scores at least `threshold`.
 
-    history: the same series in the hours before, which are not looked at for spikes; maybe none.
+    history: the same series in the hours before, which are not looked at for spikes; maybe none. begins: of each the
+    column of both together that it begins with. hour: of the day, of the first one looked at.
     """
     if not counts.size:
         return Cells(*(np.zeros(0, dtype=np.intp),) * 2, *(np.zeros(0),) * 3)
-    found = scores(np.concatenate([history, counts], axis=1), first=history.shape[1])
-    row, hour = np.nonzero((found.score >= threshold) & (counts > 0))
-    return Cells(row, hour, found.expected[row, hour], found.spread[row, hour], found.score[row, hour])
+    both = np.concatenate([history, counts], axis=1)
+    found = scores(both, first=history.shape[1], hour=hour, begins=begins, least=threshold)
+    row, hours = np.nonzero((found.score >= threshold) & (counts > 0))
+    return Cells(row, hours, found.expected[row, hours], found.spread[row, hours], found.score[row, hours])
 
 
 def correlated_pairs(

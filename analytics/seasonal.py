@@ -13,13 +13,15 @@ high for small counts. Only hours before the scored one are looked at, so a page
 time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 DAY, WEEK = 24, 168  # hours
-HISTORY_HOURS = 4 * WEEK  # what is looked at before an hour
+# What is looked at before an hour: four weeks, with the neighbour of the first and the day whose level counts.
+HISTORY_HOURS = 4 * WEEK + DAY + 1
 MIN_HISTORY_HOURS = 12  # with less nothing is usual yet
 THRESHOLD = 4.0  # docs/detection.md says why
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
@@ -46,18 +48,46 @@ class Scored:
     spread: Floats
     score: Floats
 
+    @property
+    def arrays(self) -> tuple[Floats, Floats, Floats]:
+        return self.expected, self.spread, self.score
 
-def scores(counts: NDArray[np.integer] | Floats, *, first: int) -> Scored:
+
+def scores(
+    counts: NDArray[np.integer] | Floats,
+    *,
+    first: int,
+    hour: int = 0,
+    begins: Sequence[int] | None = None,
+    least: float = -np.inf,
+) -> Scored:
     """Score the hours from column `first` on; the columns before are history only.
 
     counts: events an hour, [issues, hours], dense, oldest first. Every column from `first` on is scored by the up to
-    `HISTORY_HOURS` before it. Returns arrays [issues, hours - first].
+    `HISTORY_HOURS` before it. hour: of the day, of column `first`. begins: of each issue the column that its history
+    begins with; the first if nothing is said. least: scores below it need not be exact, only below it.
+    Returns arrays [issues, hours - first].
     """
+    begin_of = np.clip(np.zeros(len(counts), int) if begins is None else np.asarray(begins, int), 0, counts.shape[1])
+    shape = (counts.shape[0], counts.shape[1] - first)
+    result = Scored(np.zeros(shape), np.full(shape, LEAST_EXPECTED**0.5), np.zeros(shape))
+    for begin in np.unique(begin_of[begin_of < counts.shape[1]]).tolist():
+        rows, start = begin_of == begin, max(first, begin)
+        found = of_same_age(
+            np.asarray(counts)[rows, begin:], first=start - begin, hour=(hour + start - first) % DAY, least=least
+        )
+        for whole, part in zip(result.arrays, found.arrays, strict=True):
+            whole[rows, start - first :] = part
+    return result
+
+
+def of_same_age(counts: NDArray[np.integer] | Floats, *, first: int, hour: int, least: float) -> Scored:
+    """As `scores`, of issues whose history all begins with the first column."""
     y = stabilised(np.asarray(counts, dtype=np.float64))
     baseline = seasonal_baseline(y, first=first)
-    sigma = spread_of(y, first=first)[:, None]
     expected = unstabilised(baseline + level_shift(y, baseline, first=first))
     residual = deviance(np.asarray(counts, dtype=np.float64)[:, first:], np.maximum(expected, LEAST_EXPECTED))
+    sigma = spread_of(y, first=first, hour=hour, wanted=residual >= least)
     score = np.where(has_history(y.shape[1], first), residual / sigma, 0.0)
     return Scored(expected, sigma * np.sqrt(np.maximum(expected, LEAST_EXPECTED)), score)
 
@@ -110,23 +140,38 @@ def of_season(y: Floats, columns: NDArray[np.integer], lags: list[int]) -> Float
 def median_at(y: Floats, columns: NDArray[np.integer], lags: list[int]) -> Floats:
     """The median over the columns that lie `lags` before these; lags that reach before the start are left out."""
     at = columns[:, None] - np.asarray(lags)[None, :]
-    if (at >= 0).all():
-        return np.asarray(np.median(y[:, at], axis=2))
+    is_whole = (at >= 0).all(axis=1)
     result = np.zeros((y.shape[0], len(columns)))
-    for number, places in enumerate(at):
-        usable = places[places >= 0]
+    if is_whole.any():
+        result[:, is_whole] = np.median(y[:, at[is_whole]], axis=2)
+    for number in np.flatnonzero(~is_whole).tolist():
+        usable = at[number][at[number] >= 0]
         if len(usable):
             result[:, number] = np.median(y[:, usable], axis=1)
     return result
 
 
-def spread_of(y: Floats, *, first: int) -> Floats:
-    """Of each issue the standard deviation of `y` around its hour of the day: at least the 1 of a Poisson count.
+def spread_of(y: Floats, *, first: int, hour: int, wanted: NDArray[np.bool_]) -> Floats:
+    """The standard deviation of `y` around its hour of the day, [issues, hours - first]: at least a Poisson count's 1.
 
-    From the residuals of what comes before `first` (of all hours, if that is less than three days): their MAD, or what
-    their upper tail says where a series that mostly rests comes in bursts: then bursts are its usual way.
+    hour: of the day, of column `first`. wanted: where it matters, shaped as the result; it is slow to find. Each day
+    has that of what came before its midnight, whichever hours are asked about: so an hour has the same one always.
     """
-    history = y[:, max(0, first - HISTORY_HOURS) : first] if first >= 3 * DAY else y
+    spread = np.ones(wanted.shape)
+    for midnight in range(first - hour, y.shape[1], DAY):
+        day = slice(max(0, midnight - first), midnight - first + DAY)
+        rows = wanted[:, day].any(axis=1)
+        if rows.any():
+            spread[rows, day] = spread_before(y[rows], max(0, midnight))[:, None]
+    return spread
+
+
+def spread_before(y: Floats, column: int) -> Floats:
+    """Of each issue, from the residuals of the four weeks before a column: their MAD, or what their upper tail says.
+
+    Where a series that mostly rests comes in bursts, bursts are its usual way.
+    """
+    history = y[:, max(0, column - 4 * WEEK) : column]
     days = history.shape[1] // DAY
     if not days:
         return np.ones(y.shape[0])

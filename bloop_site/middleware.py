@@ -40,7 +40,8 @@ SITE_PREFLIGHT = {
 class RequestContextMiddleware:
     """Puts a request id on every log line of the request; answers of the API and the settings are never cached.
 
-    Sets the length of an answer that is whole, so that it need not be sent in chunks.
+    Any other that says nothing of it is the browser's own, and asked for again before it is shown again. Sets the
+    length of an answer that is whole, so that it need not be sent in chunks.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -50,8 +51,8 @@ class RequestContextMiddleware:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=f"{random.getrandbits(64):016x}")
         response = self.get_response(request)
-        if is_api(request) or request.path_info.startswith("/settings/"):
-            response.headers.setdefault("Cache-Control", "no-store")
+        is_secret = is_api(request) or request.path_info.startswith("/settings/")
+        response.headers.setdefault("Cache-Control", "no-store" if is_secret else "private, no-cache")
         if isinstance(response, HttpResponse):
             response.headers.setdefault("Content-Length", str(len(response.content)))
         return response

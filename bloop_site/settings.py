@@ -143,10 +143,19 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Cache and queue -------------------------------------------------------------------------------------------------
 
+# A Redis that hangs is as good as none, and a page can do without: it waits so long and no longer.
+REDIS_PATIENCE = {"socket_timeout": 1, "socket_connect_timeout": 1}  # seconds, as of rate limits (accounts.throttle)
+
 if BLOOP.redis_url:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": BLOOP.redis_url}}
+    CACHES: dict[str, Any] = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": BLOOP.redis_url,
+            "OPTIONS": {**REDIS_PATIENCE, "retry": None},
+        }
+    }
     CELERY_BROKER_URL = BLOOP.redis_url
-    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 3600}
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 3600, **REDIS_PATIENCE}
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     CELERY_BROKER_URL = "bloop-files://localhost"

@@ -5,6 +5,7 @@ with `python -m bloop_site.supervisor`, which takes its children as JSON in BLOO
 """
 
 import ctypes
+import functools
 import json
 import os
 import signal
@@ -38,7 +39,8 @@ class Child:
 
     def start(self) -> None:
         env = {**os.environ, **self.extra_env}
-        self.process = subprocess.Popen(self.command, env=env, preexec_fn=die_with_parent)  # noqa: PLW1509, S603
+        bind = functools.partial(die_with_parent, os.getpid())
+        self.process = subprocess.Popen(self.command, env=env, preexec_fn=bind)  # noqa: PLW1509, S603
         self.started_at = time.monotonic()
 
     def watch(self) -> None:
@@ -69,10 +71,15 @@ class Child:
             self.process.wait()
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent dies, even by SIGKILL: no orphan keeps the port or the queue."""
+def die_with_parent(parent_id: int) -> None:
+    """Have the kernel end this process when its parent dies, even by SIGKILL: no orphan keeps the port or the queue.
+
+    parent_id: of the process that started this one. Is it dead already, nobody would tell: this one ends at once.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent_id:
+            os._exit(1)
 
 
 def say(event: str, **fields: Any) -> None:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from bloop_site.lib.api import error_response, is_api
@@ -15,6 +16,24 @@ from bloop_site.lib.api import error_response, is_api
 def dashboard(request: HttpRequest) -> HttpResponse:
     """`/` leads to the errors; without a session the middleware has led to sign-in already (303)."""
     return redirect("errors:list")
+
+
+@require_safe
+def settings_front(request: HttpRequest) -> HttpResponse:
+    """`/settings`, with or without a slash, leads to the first of its pages."""
+    return onward(request, reverse("settings:projects"))
+
+
+@require_safe
+def admin_front(request: HttpRequest) -> HttpResponse:
+    """`/admin` without its slash leads to the Django admin, which says itself who may come in."""
+    return onward(request, reverse("admin:index"))
+
+
+def onward(request: HttpRequest, address: str) -> HttpResponse:
+    """Lead to an address of ours with the query that came. Nothing of the path asked for is in it."""
+    query = request.META.get("QUERY_STRING", "")
+    return redirect(f"{address}?{query}" if query else address)
 
 
 def forbidden_page(request: HttpRequest) -> HttpResponse:

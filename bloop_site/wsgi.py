@@ -1,6 +1,7 @@
 """The WSGI application: path escapes and bodies of unknown length are settled before Django sees the request."""
 
 import gc
+import multiprocessing
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -9,8 +10,8 @@ from bloop_site.supervisor import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bloop_site.settings")
 
-if os.environ.get("BLOOP_SUPERVISED"):
-    die_with_parent()  # granian's own processes: when its main process is killed, none may keep the port
+if os.environ.get("BLOOP_SUPERVISED") and (granian := multiprocessing.parent_process()) and granian.pid:
+    die_with_parent(granian.pid)  # granian's own processes: when its main process is killed, none may keep the port
 
 django_application = get_wsgi_application()
 

@@ -5,12 +5,13 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
+BRACKETS = str.maketrans({"(": "%28", ")": "%29"})  # an address may hold them, and the end of a link is one
 MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~@&])")
 
 
 def markdown(*, title: str, facts: Sequence[tuple[str, str]], message: str, stack: str | None, url: str) -> str:
     """The issue as GitHub, GitLab and their like read it. Whatever client text holds, it stays text."""
-    parts = [f"## [{one_line(title)}]({url})"]
+    parts = [f"## [{one_line(title)}]({url.translate(BRACKETS)})"]
     parts.append("\n".join(f"- **{name}:** {one_line(value)}" for name, value in facts))
     parts.append(fenced(message))
     if stack:

@@ -149,7 +149,7 @@ def decoded(data: bytes | msgspec.Raw, shape: type[Shape]) -> Shape:
         return msgspec.json.decode(data, type=shape)
     except (msgspec.MsgspecError, ValueError) as error:
         reason = str(error)[:200]
-        raise SourceMapInvalid(reason[:1].lower() + reason[1:]) from None
+        raise SourceMapInvalid(reason if reason.startswith("JSON") else reason[:1].lower() + reason[1:]) from None
     except RecursionError:
         raise SourceMapInvalid("nested too deep") from None
 

@@ -2,11 +2,11 @@
 
 from django.urls import URLPattern, path
 
-from bloop_site.lib import paths  # noqa: F401  registers the converter `text`
+from bloop_site.lib import paths  # noqa: F401  registers the converter `pagetext`
 from errors.dashboard import bulk, issue, occurrences, releases, sourcemaps, start, status, views, work
 
 app_name = "errors"
-ISSUE = "errors/<slug:project_slug>/<text:fingerprint>"
+ISSUE = "errors/<slug:project_slug>/<pagetext:fingerprint>"
 
 
 def below(ending: str, view: issue.View, *, name: str) -> URLPattern:

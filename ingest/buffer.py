@@ -15,9 +15,9 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
-from bloop_site.lib.db import MAX_PARAMETERS, HoldsBytes, skip_locked
+from bloop_site.lib.db import MAX_PARAMETERS, HoldsBytes, can_skip_locked, claim_names, skip_locked
 from bloop_site.lib.log import logger
 from bloop_site.lib.turn import write_turn
 from ingest.models import BufferedPayload, DeadPayload
@@ -25,6 +25,7 @@ from ingest.registry import Payload
 
 log = logger("ingest.buffer")
 BACKLOG_TTL = 0.25
+LOOKED_THROUGH = 2_000  # payloads, for the projects that have some
 INSERT_SQL = "INSERT INTO ingest_bufferedpayload (kind, project_id, body, items, received_ms) SELECT %s, %s, %s, %s, %s"
 
 
@@ -165,14 +166,19 @@ def append(
     entry.tell()
 
 
-def peek(kind: str, *, max_items: int) -> list[Payload]:
+def peek(kind: str, *, max_items: int, in_order: bool = False) -> list[Payload]:
     """The oldest payloads of `kind` holding about `max_items` items, at least one payload if there is any.
 
     On PostgreSQL the rows are locked for this transaction and rows locked by other workers are skipped.
+    in_order: projects that another worker folds are skipped whole, or waited for if there are no others: what they sent
+    later must not overtake.
     """
     payloads: list[Payload] = []
     items = 0
-    rows = skip_locked(BufferedPayload.objects.filter(kind=kind).order_by("id"))
+    waiting = BufferedPayload.objects.filter(kind=kind).order_by("id")
+    if in_order and can_skip_locked():
+        waiting = waiting.filter(project_id__in=claimed_projects(kind, waiting))
+    rows = skip_locked(waiting)
     for row in rows.values_list("id", "project_id", "body", "items", "received_ms")[:max_items].iterator(chunk_size=8):
         payload = Payload(row[0], row[1], bytes(row[2]), row[3], row[4])
         payloads.append(payload)
@@ -180,6 +186,13 @@ def peek(kind: str, *, max_items: int) -> list[Payload]:
         if items >= max_items:
             break
     return payloads
+
+
+def claimed_projects(kind: str, waiting: QuerySet[BufferedPayload]) -> list[str]:
+    """Projects with old payloads that no other worker folds; they are ours until the transaction ends."""
+    oldest = set(waiting.values_list("project_id", flat=True)[:LOOKED_THROUGH])
+    claimed = claim_names([f"{kind} of {project_id}" for project_id in oldest])
+    return [name.removeprefix(f"{kind} of ") for name in claimed]
 
 
 def settle(payloads: Sequence[Payload]) -> None:

@@ -14,7 +14,7 @@ from bloop_site.lib.db import can_skip_locked
 from bloop_site.lib.log import logger
 from bloop_site.lib.turn import write_turn
 from ingest import buffer
-from ingest.registry import Handler, Payload, handlers
+from ingest.registry import Handler, Payload, handlers, is_in_order
 
 log = logger("ingest.flush")
 TRANSIENT = (OperationalError, InterfaceError)  # the database is away or busy: the payloads stay for the next tick
@@ -69,7 +69,8 @@ def flush_next(kind: str, handler: Handler) -> Flushed | None:
     with ExitStack() as stack:
         if can_skip_locked():
             stack.enter_context(transaction.atomic())
-        payloads = buffer.peek(kind, max_items=settings.BLOOP.pipeline.flush_batch_size)
+        most = settings.BLOOP.pipeline.flush_batch_size
+        payloads = buffer.peek(kind, max_items=most, in_order=is_in_order(kind))
         if not payloads:
             return None
         try:

@@ -30,11 +30,22 @@ class Handler(Protocol):
 
 
 _handlers: dict[str, Handler] = {}
+_in_order: set[str] = set()
 
 
-def register(kind: str, handler: Handler) -> None:
-    """Make `handler` the owner of `kind`."""
+def register(kind: str, handler: Handler, *, in_order: bool = False) -> None:
+    """Make `handler` the owner of `kind`.
+
+    in_order: what a project sent later changes what it sent before, so that of one project one worker folds at a time.
+    """
     _handlers[kind] = handler
+    if in_order:
+        _in_order.add(kind)
+
+
+def is_in_order(kind: str) -> bool:
+    """Whether payloads of one project are to be folded in the order they came in."""
+    return kind in _in_order
 
 
 def handlers() -> dict[str, Handler]:

@@ -15,7 +15,7 @@ class LLMTracesConfig(AppConfig):
         from llmtraces.services.fold import TracesHandler  # noqa: PLC0415
         from projects import crosslinks, removal  # noqa: PLC0415
 
-        registry.register("traces", TracesHandler())
+        registry.register("traces", TracesHandler(), in_order=True)
         removal.register("traces", TracesRemover())
         crosslinks.register_traces(known_urls)
         retention.register()

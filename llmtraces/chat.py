@@ -1,7 +1,8 @@
 """Messages of a conversation in a span's text, whichever provider's shape they have. Pure.
 
-Known: a list of {role, content}; an object with `messages` (OpenAI, Anthropic, with its `system`); a reply of OpenAI
-(`choices`) or Anthropic ({role, content}); contents as text or as blocks (text, images, tool calls and results).
+Known: a list of {role, content} or {role, parts} (OpenTelemetry's); an object with `messages` (OpenAI, Anthropic, with
+its `system`), `contents` (Gemini) or `input` (OpenAI's Responses); a reply of OpenAI (`choices`, `output`), Gemini
+(`candidates`) or Anthropic ({role, content}); contents as text or as blocks (text, images, tool calls and results).
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any, Literal
 MAX_MESSAGES = 200
 MAX_PARTS = 50
 MAX_CHARACTERS = 20_000  # of one part; the raw text has the rest
+TEXTS = ("text", "input_text", "output_text")
 ROLES = ("system", "developer", "user", "assistant", "tool", "function", "model")
 
 
@@ -58,16 +60,39 @@ def messages_of(value: Any) -> list[Message] | None:
 def raw_messages(value: Any) -> Iterator[Any]:
     """What may be messages, in their order."""
     if isinstance(value, list):
-        yield from value
+        yield from map(item, value)
     elif isinstance(value, dict):
-        if isinstance(value.get("messages"), list):
-            if value.get("system"):
-                yield {"role": "system", "content": value["system"]}
-            yield from value["messages"]
-        elif isinstance(value.get("choices"), list):
-            yield from (each.get("message") if isinstance(each, dict) else each for each in value["choices"])
-        else:
+        lists = [name for name in ("messages", "contents", "choices", "candidates", "input", "output") if name in value]
+        name = next((each for each in lists if isinstance(value[each], list)), None)
+        if name is None or "role" in value:
             yield value
+            return
+        system = next(
+            (value[each] for each in ("system", "systemInstruction", "instructions") if value.get(each)), None
+        )
+        if system:
+            yield {"role": "system", **(system if isinstance(system, dict) else {"content": system})}
+        for each in value[name]:
+            if name in ("choices", "candidates") and isinstance(each, dict):
+                yield each.get("message", each.get("content"))
+            elif name == "contents" and isinstance(each, dict):
+                yield {"role": "user", **each}  # Gemini: who is not said is the user
+            else:
+                yield item(each)
+
+
+def item(raw: Any) -> Any:
+    """A message as it is; an item of OpenAI's Responses that has no role as the message it stands for."""
+    if not isinstance(raw, dict) or "role" in raw:
+        return raw
+    kind = raw.get("type")
+    if kind == "function_call":
+        return {"role": "assistant", "tool_calls": [{"function": raw}]}
+    if kind == "function_call_output":
+        return {"role": "tool", "content": raw.get("output")}
+    if kind == "reasoning":
+        return {"role": "assistant", "content": [{"type": kind, "content": text_in(raw.get("summary"))}]}
+    return raw
 
 
 def is_message(raw: Any) -> bool:
@@ -103,18 +128,24 @@ def parts_in(raw: dict[str, Any]) -> Iterator[Part]:
 
 
 def part_of(block: Any) -> Part:
-    """A block of a content: a text, Anthropic's and OpenAI's typed blocks, or whatever it is as JSON."""
+    """A block of a content: a text, the typed blocks of providers and of OpenTelemetry, or whatever it is as JSON."""
     if not isinstance(block, dict):
         return part("text", block)
     kind = block.get("type", "text")
-    if kind in ("text", "input_text", "output_text") and isinstance(block.get("text"), str):
-        return part("text", block["text"])
-    if kind == "tool_use":
-        return part("call", block.get("input"), str(block.get("name") or ""))
-    if kind == "tool_result":
-        return part("result", text_in(block.get("content")), "")
-    if kind == "thinking":
-        return part("other", block.get("thinking"), "thinking")
+    said = block.get("text", block.get("content"))
+    if kind in TEXTS and isinstance(said, str):
+        return part("text", said)
+    if kind in ("tool_use", "tool_call"):
+        return part("call", block.get("input", block.get("arguments")), str(block.get("name") or ""))
+    if kind in ("tool_result", "tool_call_response"):
+        return part("result", text_in(block.get("content", block.get("response", block.get("result")))), "")
+    if kind in ("thinking", "reasoning"):
+        return part("other", block.get("thinking", said), "thinking")
+    for call, result in (("functionCall", "functionResponse"), ("function_call", "function_response")):
+        if isinstance(block.get(call), dict):
+            return part("call", block[call].get("args"), str(block[call].get("name") or ""))
+        if isinstance(block.get(result), dict):
+            return part("result", block[result].get("response"), str(block[result].get("name") or ""))
     return part("other", block, kind if isinstance(kind, str) else "")
 
 

@@ -3,7 +3,9 @@
 What the project's content policy forbids is gone when these functions return: nothing behind them ever sees it.
 """
 
+import math
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +20,6 @@ MAX_ID_BYTES = 128
 MAX_NAME_BYTES = 512
 MAX_ERROR_BYTES = 8_192
 MAX_DEPTH = 64
-NOT_FINITE = frozenset(("nan", "inf", "-inf", "+inf", "infinity", "-infinity"))
 MICROS = 1_000_000
 # Below 2^63 by far (T4), so that millions of such spans can be summed in one row.
 MAX_COUNT = 10**12
@@ -96,7 +97,10 @@ class Rules:
 
 
 class SpanIn(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One checked span. cost_micros: as the client says; None leaves it to our prices. "" for no model or provider."""
+    """One checked span. cost_micros: as the client says; None leaves it to our prices. "" for no model or provider.
+
+    started_ms: 0 when neither the span nor its trace told it; then end and latency are as told, too (`timed`).
+    """
 
     span_id: str
     parent_span_id: str | None
@@ -122,7 +126,10 @@ class SpanIn(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class TraceIn(msgspec.Struct, frozen=True, array_like=True, tag="trace", gc=False):
-    """One checked trace as it stands in the buffer; texts and metadata only as the policy lets them."""
+    """One checked trace as it stands in the buffer; texts and metadata only as the policy lets them.
+
+    None, an empty text and a start of 0 are what the client did not tell.
+    """
 
     trace_id: str
     session_id: str | None
@@ -167,7 +174,7 @@ def decode_entries(body: bytes) -> list[Entry]:
 
 
 def parse_trace(raw: Any, *, rules: Rules, now_ms: int, default_id: str | None = None) -> TraceIn:
-    """Check one decoded trace. Raises TraceInvalid. now_ms: the receive time, where the client gives none.
+    """Check one decoded trace. Raises TraceInvalid. now_ms: the receive time.
 
     default_id: the Idempotency-Key's id for it. Without any id the trace gets a random one.
     """
@@ -179,7 +186,8 @@ def parse_trace(raw: Any, *, rules: Rules, now_ms: int, default_id: str | None =
         raise TraceInvalid("spans must be an array")
     if len(spans) > rules.max_spans:
         raise TraceInvalid(f"trace has {len(spans)} spans, max is {rules.max_spans}")
-    started_ms = time_of(raw, "started_at", now_ms=now_ms) or now_ms
+    started_ms = time_of(raw, "started_at", now_ms=now_ms) or 0
+    twins: Counter[str] = Counter()
     return TraceIn(
         trace_id=trace_id,
         session_id=label(raw, "session_id"),
@@ -187,31 +195,32 @@ def parse_trace(raw: Any, *, rules: Rules, now_ms: int, default_id: str | None =
         prompt_name=label(raw, "prompt_name"),
         prompt_version=label(raw, "prompt_version"),
         name=label(raw, "name") or "",
-        status=label(raw, "status") or "completed",
+        status=label(raw, "status") or "",
         started_ms=started_ms,
         ended_ms=time_of(raw, "ended_at", now_ms=now_ms),
         input=text_of(raw, "input", rules),
         output=text_of(raw, "output", rules),
         metadata=metadata_of(raw, rules, known=TRACE_FIELDS),
         spans=[
-            parse_span(span, trace_id=trace_id, trace_started_ms=started_ms, rules=rules, now_ms=now_ms)
+            parse_span(span, trace_id=trace_id, trace_started_ms=started_ms, rules=rules, now_ms=now_ms, twins=twins)
             for span in spans
         ],
     )
 
 
-def parse_span(raw: Any, *, trace_id: str, trace_started_ms: int, rules: Rules, now_ms: int) -> SpanIn:
-    """Check one decoded span. Raises TraceInvalid."""
+def parse_span(
+    raw: Any, *, trace_id: str, trace_started_ms: int, rules: Rules, now_ms: int, twins: Counter[str]
+) -> SpanIn:
+    """Check one decoded span. Raises TraceInvalid. twins: of the trace, as for `derived_id`."""
     if type(raw) is not dict:
         raise TraceInvalid("a span must be a JSON object")
     started_ms = time_of(raw, "started_at", now_ms=now_ms) or trace_started_ms
-    ended_ms = time_of(raw, "ended_at", now_ms=now_ms)
-    latency_ms = count_of(raw, "latency_ms") or max(0, (ended_ms or started_ms) - started_ms)  # T8
-    if ended_ms is None and latency_ms:
-        ended_ms = started_ms + latency_ms
+    ended_ms, latency_ms = time_of(raw, "ended_at", now_ms=now_ms), count_of(raw, "latency_ms")
+    if started_ms:
+        ended_ms, latency_ms = end_and_latency(started_ms, ended_ms, latency_ms)
     ttft = raw.get("time_to_first_token_ms")
     return SpanIn(
-        span_id=id_of(raw, "span_id") or derived_id(trace_id, raw),
+        span_id=id_of(raw, "span_id") or derived_id(trace_id, raw, twins=twins),
         parent_span_id=label(raw, "parent_span_id"),
         span_type=label(raw, "span_type") or "generation",
         name=label(raw, "name") or "",
@@ -233,6 +242,20 @@ def parse_span(raw: Any, *, trace_id: str, trace_started_ms: int, rules: Rules, 
         output=text_of(raw, "output", rules),
         metadata=metadata_of(raw, rules, known=SPAN_KNOWN),
     )
+
+
+def end_and_latency(started_ms: int, ended_ms: int | None, latency_ms: int) -> tuple[int | None, int]:
+    """A span's end and latency, each from the other where it is missing (T8)."""
+    latency_ms = latency_ms or max(0, (ended_ms or started_ms) - started_ms)
+    return (started_ms + latency_ms if ended_ms is None and latency_ms else ended_ms), latency_ms
+
+
+def timed(span: SpanIn, *, started_ms: int) -> SpanIn:
+    """The span as one that began then, if its start is not known and this is (not 0)."""
+    if span.started_ms or not started_ms:
+        return span
+    ended_ms, latency_ms = end_and_latency(started_ms, span.ended_ms, span.latency_ms)
+    return msgspec.structs.replace(span, started_ms=started_ms, ended_ms=ended_ms, latency_ms=latency_ms)
 
 
 def parse_update(raw: Any, *, trace_id: str, rules: Rules, now_ms: int) -> UpdateIn:
@@ -258,9 +281,14 @@ def id_of(raw: Mapping[str, Any], words: str) -> str | None:
     return value
 
 
-def derived_id(trace_id: str, raw: dict[str, Any]) -> str:
-    """The id of a span that has none: of what it says, so that sending it again adds nothing."""
-    return xxhash.xxh3_128_hexdigest(trace_id.encode() + b"\0" + msgspec.json.encode(raw, order="sorted"))
+def derived_id(trace_id: str, raw: dict[str, Any], *, twins: Counter[str]) -> str:
+    """The id of a span that has none: of what it says, so that sending it again adds nothing.
+
+    twins: counts the spans of the request that say the same; each is one of its own.
+    """
+    digest = xxhash.xxh3_128_hexdigest(trace_id.encode() + b"\0" + msgspec.json.encode(raw, order="sorted"))
+    twins[digest] += 1
+    return digest if twins[digest] == 1 else f"{digest}-{twins[digest]}"
 
 
 def as_text(value: Any, *, limit: int | None) -> str | None:
@@ -287,13 +315,8 @@ def text_of(raw: Mapping[str, Any], name: str, rules: Rules) -> str | None:
     """An input or output, whole, if the policy keeps texts."""
     if not rules.keeps_texts:
         return None
-    value = raw.get(name)
-    if not rules.masking:
-        return as_text(value, limit=None)
-    if type(value) is dict or type(value) is list:
-        return as_text(rules.masking.value(value), limit=None)
-    text = as_text(value, limit=None)
-    return text and rules.masking.text(text)
+    text = as_text(raw.get(name), limit=None)
+    return rules.masking.text(text) if text and rules.masking else text
 
 
 def error_of(raw: Mapping[str, Any], rules: Rules) -> str | None:
@@ -333,7 +356,7 @@ def number_of(raw: Mapping[str, Any], name: str) -> float:
     """A number, or one in a text; negative, missing and not finite are 0 (T1, T4). Raises TraceInvalid."""
     value = raw.get(name)
     if type(value) is str:
-        value = 0 if value.strip().lower() in NOT_FINITE else number_of_text(value, name)
+        value = number_of_text(value, name)
     if value is None:
         return 0
     if type(value) is int or type(value) is float:
@@ -342,11 +365,21 @@ def number_of(raw: Mapping[str, Any], name: str) -> float:
 
 
 def number_of_text(value: str, name: str) -> float | int | None:
-    """A numeric text's number. Raises TraceInvalid."""
+    """A numeric text's number, 0 for one that is not finite. Raises TraceInvalid."""
     try:
         return number_in(value)
     except Unreadable:
-        raise TraceInvalid(f"{name} must be a number") from None
+        if is_not_finite(value):
+            return 0
+    raise TraceInvalid(f"{name} must be a number")
+
+
+def is_not_finite(text: str) -> bool:
+    """Whether the text is a number, but none that ends: NaN, inf, 1e999."""
+    try:
+        return not math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def count_of(raw: Mapping[str, Any], name: str) -> int:

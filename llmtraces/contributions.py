@@ -143,6 +143,7 @@ class Rollups:
     def add_span(self, project_id: str, span: SpanFacts, *, sign: int) -> None:
         """Usage, tools, and the buckets of its durations."""
         hour = hour_of(span.started_ms)
+        ttft_ms = span.ttft_ms if span.span_type == "generation" else None  # contract 8.5.3
         amounts = (
             1,
             span.is_error,
@@ -154,12 +155,12 @@ class Rollups:
             span.reasoning_tokens,
             span.cost_micros,
             span.latency_ms,
-            span.ttft_ms or 0,
-            span.ttft_ms is not None,
+            ttft_ms or 0,
+            ttft_ms is not None,
         )
         self.usage.add((project_id, hour, span.model, span.provider), amounts, sign=sign)
         if span.span_type == "generation":
-            durations = [("latency", span.latency_ms), ("ttft", span.ttft_ms)]
+            durations = [("latency", span.latency_ms), ("ttft", ttft_ms)]
             for kind, duration in durations:
                 if duration is not None:
                     key = (project_id, hour, kind, span.model, span.provider, bucket_of(duration))

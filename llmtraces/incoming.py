@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from llmtraces.contract import SpanIn, TraceIn, UpdateIn
+from llmtraces.contract import SpanIn, TraceIn, UpdateIn, timed
 from llmtraces.contributions import SpanFacts
 from llmtraces.retrievals import retrieval_of
 from llmtraces.search_words import words_of
@@ -15,6 +15,8 @@ from llmtraces.search_words import words_of
 TraceKey = tuple[str, str]  # project id, trace id
 Said = TypeVar("Said", TraceIn, SpanIn)
 TEXTS = ("input", "output", "metadata")
+OF_TRACE = ("name", "session_id", "user_id", "prompt_name", "started_ms", "ended_ms", *TEXTS)
+RUNNING, COMPLETED = "running", "completed"
 NAMES = ("trace_id", "name", "session_id", "user_id", "prompt_name")  # by which a trace is found, besides its texts
 
 
@@ -22,24 +24,28 @@ NAMES = ("trace_id", "name", "session_id", "user_id", "prompt_name")  # by which
 class Incoming:
     """All that a batch says of one trace, in order of arrival.
 
+    starts: of spans that came without one, when their trace began as the batch had it then; 0: it had not said.
     words: by which its trace is found if this is all there is of it, with spaces between.
     """
 
     received_ms: int
     trace: TraceIn | None = None
     spans: dict[str, SpanIn] = field(default_factory=dict)
+    starts: dict[str, int] = field(default_factory=dict)
     update: UpdateIn | None = None
     words: str = ""
 
     def add(self, entry: TraceIn | UpdateIn) -> None:
         """A later trace replaces an earlier, its spans those with the same ids; updates add up.
 
-        A text that the later one leaves out stays, as it does when they come in two batches.
+        What the later trace does not tell stays, and so do the texts of spans, as when they come in two batches.
         """
         if isinstance(entry, TraceIn):
-            self.trace = with_texts_of(self.trace, entry)
+            self.trace = later_trace(self.trace, entry)
             for span in entry.spans:
-                self.spans[span.span_id] = with_texts_of(self.spans.get(span.span_id), span)
+                self.spans[span.span_id] = later_span(self.spans.get(span.span_id), span)
+                if not span.started_ms:
+                    self.starts.setdefault(span.span_id, self.trace.started_ms)
         else:
             self.update = entry if self.update is None else later_update(self.update, entry)
 
@@ -61,11 +67,39 @@ class Incoming:
         yield from chain.from_iterable((span.input, span.output) for span in spans)
 
 
-def with_texts_of(earlier: Said | None, later: Said) -> Said:
-    """The later of two, with those texts of the earlier that it leaves out."""
+def later_trace(earlier: TraceIn | None, later: TraceIn) -> TraceIn:
+    """The later of two, with what the earlier told and it does not."""
     if earlier is None:
         return later
-    kept = {name: getattr(earlier, name) for name in TEXTS if getattr(later, name) is None}
+    return msgspec.structs.replace(
+        completed_by(earlier, later, names=OF_TRACE),
+        status=status_after(earlier.status, later),
+        prompt_version=version_after(earlier.prompt_version, later),
+    )
+
+
+def status_after(earlier: str, later: TraceIn) -> str:
+    """The status of a trace that had one before. One that is not told stays; but who tells an end, runs no more."""
+    if later.status:
+        return later.status
+    return COMPLETED if earlier == RUNNING and later.ended_ms is not None else earlier
+
+
+def version_after(version: str | None, later: TraceIn) -> str | None:
+    """The version of a trace's prompt that had one before. Who tells the prompt tells its version, or none."""
+    return later.prompt_version or (None if later.prompt_name else version)
+
+
+def later_span(earlier: SpanIn | None, later: SpanIn) -> SpanIn:
+    """The later of two, with those texts of the earlier that it leaves out, and its start."""
+    if earlier is None:
+        return later
+    return completed_by(earlier, timed(later, started_ms=earlier.started_ms), names=TEXTS)
+
+
+def completed_by(earlier: Said, later: Said, *, names: Iterable[str]) -> Said:
+    """The later, with those fields of the earlier that it does not tell."""
+    kept = {name: getattr(earlier, name) for name in names if not getattr(later, name)}
     return msgspec.structs.replace(later, **kept) if kept else later
 
 
@@ -90,6 +124,22 @@ def gathered(entries: Iterable[tuple[str, int, TraceIn | UpdateIn]]) -> dict[Tra
     for incoming in found.values():
         incoming.words = " ".join(words_of(incoming.texts()))
     return found
+
+
+def in_time(incoming: Incoming, before: dict[str, SpanFacts], *, trace_started_ms: int) -> list[SpanIn]:
+    """The spans that came, each with a start: if nobody told it, that which it has already, else its trace's.
+
+    before: the spans that were there; trace_started_ms: when the trace began, as far as was known before the batch.
+    """
+    spans = []
+    for span_id, span in incoming.spans.items():
+        if span.started_ms:
+            spans.append(span)
+        elif span_id in before:
+            spans.append(timed(span, started_ms=before[span_id].started_ms))
+        else:
+            spans.append(timed(span, started_ms=incoming.starts[span_id] or trace_started_ms))
+    return spans
 
 
 def span_facts(span: SpanIn, *, cost_micros: int, cost_source: str) -> SpanFacts:

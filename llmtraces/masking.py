@@ -13,8 +13,11 @@ from typing import Any
 import msgspec
 import re2
 
+from bloop_site.lib.wire import is_deeper
+
 MAX_EXPRESSIONS = 20
 MAX_EXPRESSION = 200  # characters
+MAX_DEPTH = 100  # levels of a JSON value that are walked
 MAX_PROGRAM = 32 << 10  # bytes of RE2's memory: about 500 instructions, far more than anyone writes by hand
 WINDOW, OVERLAP = 256 << 10, 16 << 10  # bytes: nothing longer than the overlap is sure to be found in a long text
 SECONDS = 2.0
@@ -103,14 +106,18 @@ class Masking:
         return bool(self.kinds or self.expressions)
 
     def text(self, text: str) -> str:
-        """A text, masked. One that is JSON is masked inside its strings, so that it stays JSON."""
+        """A text, masked. One that is JSON is masked inside its strings, so that it stays JSON.
+
+        One nested deeper than anyone writes is masked as the text it is.
+        """
         if text.lstrip()[:1] in ("{", "["):
             try:
                 value = msgspec.json.decode(text)
             except (msgspec.DecodeError, RecursionError):
                 return self.texts([text])[0]
-            masked = self.value(value)
-            return text if masked == value else msgspec.json.encode(masked).decode()
+            if not is_deeper(value, MAX_DEPTH):
+                masked = self.value(value)
+                return text if masked == value else msgspec.json.encode(masked).decode()
         return self.texts([text])[0]
 
     def value(self, value: Any) -> Any:

@@ -31,16 +31,21 @@ def value_of(bucket: int) -> float:
 
 
 def percentile(counts: Mapping[int, int], p: float) -> float:
-    """The value at rank ceil(p × n) of what the buckets count, in milliseconds; 0 when they are empty.
+    """The value at place p × (n - 1) of all, ascending, in milliseconds; 0 of none.
 
+    Between two places it lies between their values in proportion (contract 8.5.3: interpolated).
     counts: how many durations each bucket holds. p: 0 to 1.
     """
-    total = sum(counts.values())
-    rank, seen = max(1, math.ceil(p * total)), 0
-    for bucket in sorted(counts):
+    place = p * (sum(counts.values()) - 1)
+    before, seen = 0.0, 0
+    for bucket in sorted(bucket for bucket, count in counts.items() if count):
+        value = value_of(bucket)
+        if place < seen:  # between the last of the buckets so far and the first of this one
+            return before + (value - before) * (place - (seen - 1))
         seen += counts[bucket]
-        if seen >= rank:
-            return value_of(bucket)
+        if place <= seen - 1:
+            return value
+        before = value
     return 0.0
 
 

@@ -105,8 +105,10 @@ def looked_up(model: str, provider: str | None, *, at: datetime) -> Price | None
     }
     prices = entry.get_prices(at)
     columns = {name: getattr(prices, key, None) for name, key in listed.items()}
-    if columns["input"] is None or columns["output"] is None:
+    if columns["input"] is None:
         return None
+    if columns["output"] is None:  # embeddings and rerankers: what they answer is no text, and costs nothing
+        columns["output"] = Decimal(0)
     starts = sorted({tier.start for column in columns.values() for tier in getattr(column, "tiers", ())})
     tiers = tuple((start, Price(**at_tier(columns, start), provider=by.id)) for start in starts)
     return Price(**at_tier(columns, 0), provider=by.id, tiers=tiers)

@@ -4,9 +4,10 @@ Of a UTC day all goes at once, for percentiles of long windows are made of days.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from bloop_site.lib.clock import day_of
+from llmtraces.contributions import Rollups
 from llmtraces.models import (
     Durations,
     Feedback,
@@ -27,7 +28,9 @@ from llmtraces.models import (
     TraceWords,
     UsageHour,
 )
+from llmtraces.queries.facts import spans_of
 from llmtraces.services.judgements import remove_feedback, remove_judgements_of, remove_scores
+from llmtraces.services.rollups import write_rollups
 from llmtraces.services.sessions import SessionKey, write_sessions
 from projects import retention
 from projects.retention import Batch, Cutoffs
@@ -36,6 +39,8 @@ OF_TRACES = (SpanText, Retrieval, Span, TraceText, TraceWords, Score, Feedback, 
 OF_JUDGEMENTS = (ScoreSums, FeedbackHour)  # a row of theirs goes with the last judgement it counts
 COUNTED = (Span, Trace)
 ROLLUPS = (UsageHour, TraceHour, PromptHour, SessionHour, ToolHour, RetrievalHour, Durations)
+
+LATE: Literal["late spans"] = "late spans"
 Table: TypeAlias = type[SpanText | Retrieval | Span | TraceText | TraceWords | Score | Feedback | Trace]
 Hours: TypeAlias = type[UsageHour | TraceHour | PromptHour | SessionHour | ToolHour | RetrievalHour | Durations]
 
@@ -67,17 +72,22 @@ class OldTraces:
             (Score, {"trace__in": traces}),
             (Feedback, {"trace__in": traces}),
         ]
+        late = Span.objects.filter(trace__in=traces, started_ms__gte=day_of(cutoffs.hourly_ms))
         for model, condition in hanging:
+            if model is Retrieval and (ids := list(late.values_list("pk", flat=True)[:limit])):
+                return Batch((LATE, ids))
             ids = list(model.objects.filter(**condition).values_list("pk", flat=True)[:limit])
             if ids:
                 return Batch((model, ids))
         return Batch((Trace, traces))
 
-    def remove(self, rows: tuple[Table, list[int]]) -> int:
+    def remove(self, rows: tuple[Table | Literal["late spans"], list[int]]) -> int:
         """What hangs on spans and traces goes with them; it is not counted. Sessions then begin later, or are gone."""
         model, ids = rows
         if model is Trace:
             return remove_traces(ids)
+        if model == LATE:
+            return remove_late(ids)
         if model is Score:
             remove_scores(ids)
         elif model is Feedback:
@@ -86,6 +96,25 @@ class OldTraces:
             removed = int(model.objects.filter(pk__in=ids).delete()[0])
             return removed if model in COUNTED else 0
         return 0
+
+
+def remove_late(ids: list[int]) -> int:
+    """Delete spans that began after the cutoff though their traces did before, and what they add to hours that stay.
+
+    Their traces are locked in the fold's order, so that what comes in meanwhile is folded before or after.
+    """
+    of_spans = Trace.objects.filter(spans__in=ids).values("pk")
+    locked = Trace.objects.filter(pk__in=of_spans).order_by("project_id", "trace_id").select_for_update(no_key=True)
+    projects = dict(locked.values_list("pk", "project_id"))
+    change, late = Rollups.empty(), set(Span.objects.filter(pk__in=ids).values_list("trace_id", "span_id"))
+    for trace, spans in spans_of(list(projects)).items():
+        for span_id, facts in spans.items():
+            if (trace, span_id) in late:
+                change.add_span(projects[trace], facts, sign=-1)
+    write_rollups(change)
+    Retrieval.objects.filter(pk__in=ids).delete()
+    SpanText.objects.filter(pk__in=ids).delete()
+    return int(Span.objects.filter(pk__in=ids).delete()[0])
 
 
 def remove_traces(ids: list[int]) -> int:

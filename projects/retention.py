@@ -1,5 +1,6 @@
 """For how long rows are kept, and who removes them then. Apps register in AppConfig.ready(), so this imports none."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -111,9 +112,10 @@ def purgers() -> dict[str, Purger]:
     return dict(_purgers)
 
 
-def words_of(name: str) -> str:
-    """What a purger removes, for people, also when it is registered no more."""
-    return _purgers[name].words if name in _purgers else name.replace("_", " ")
+def words_of(name: str, *, count: int = 2) -> str:
+    """What a purger removes, for people, also when it is registered no more; the plural but for a count of one."""
+    words = _purgers[name].words if name in _purgers else name.replace("_", " ")
+    return re.sub(r"s\b", "", words, count=1) if count == 1 else words
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Fixtures every test may use. Each test has its own transaction; journeys run real processes instead."""
 
+import re
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +17,7 @@ from accounts.models import User
 from accounts.throttle import Limit, Throttle
 from alerts import delivery_tasks
 from alerts.receivers import nudge as alerts_nudge
+from bloop_site.lib.clock import HOUR_MS, SECOND_MS, now_ms
 from ingest import buffer
 from ingest.authentication import known_owners, recent_keys
 from ingest.nudge import nudge
@@ -25,8 +28,23 @@ from projects.services.projects import NewProject
 from tests.access import World, standing_world
 from tests.factories import make_admin, make_project, make_user
 
-hypothesis.settings.register_profile("bloop", deadline=None)  # a busy machine is not a failure
+# A busy machine is not a failure.
+hypothesis.settings.register_profile("bloop", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("bloop")
+MOMENT = re.compile(r"\b1[789]\d{11}\b")  # epoch ms
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """No test is named after a moment: at the turn of an hour the processes of a run would collect different tests."""
+    return argname if isinstance(val, int | str) and MOMENT.search(str(val)) else None
+
+
+@pytest.fixture(autouse=True)
+def room_in_the_hour() -> None:
+    """No test begins in the last seconds of an hour (a day, a month): what it counts by the hour stays in one."""
+    left_ms = HOUR_MS - now_ms() % HOUR_MS
+    if left_ms < 5 * SECOND_MS:
+        time.sleep((left_ms + 1) / SECOND_MS)
 
 
 @pytest.fixture(autouse=True)

@@ -449,6 +449,8 @@ TABLE = [
     Row("settings:retention-state", "GET /settings/retention/state", page(stranger=403, admin=200)),
     admin_act("purge", "retention/purge"),
     Row("settings:audit", "GET /settings/audit", page(stranger=403, admin=200)),
+    Row("settings-front", "GET /settings", page(stranger=302)),
+    Row("settings-index", "GET /settings/", page(stranger=302)),
     # --- The own account, and never another's
     Row("settings:account", "GET /settings/account", page(stranger=200)),
     act("rename-passkey", "account/passkeys/{victim_passkey}/name", {"name": "Mine"}, stranger=404),
@@ -459,6 +461,7 @@ TABLE = [
     own_act("end-session", "sessions/end", {"session": "{victim_session}"}),
     own_act("end-other-sessions", "sessions/end-others"),
     # --- The Django admin
+    Row("admin-front", "GET /admin", page(stranger=302)),
     admin_page("index", ""),
     Row("admin:login", "GET /admin/login/", everyone(302, stranger=403, admin=302)),
     Row("admin:logout", "POST /admin/logout/", everyone(302), form={}),

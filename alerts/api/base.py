@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from alerts.access import may_change, may_change_of, token_may_change
 from alerts.channels.base import ChannelInvalid
+from alerts.limits import TooManyTests
 from alerts.models import AlertRule
 from alerts.queries.rules import find_rule
 from alerts.services.channels import ChannelGone, TooManyChannels
@@ -76,6 +77,8 @@ class AlertView(AuditedActs, ScopedView):
             exc = Http404("project not found")
         elif isinstance(exc, RuleGone | ChannelGone):
             exc = ApiError(str(exc), status=404)
+        elif isinstance(exc, TooManyTests):
+            exc = ApiError(str(exc), status=429, headers={"Retry-After": str(exc.wait)})
         elif isinstance(exc, RuleInvalid | ChannelInvalid | TooManyChannels):
             exc = ApiError(str(exc))
         return super().handle_exception(exc)

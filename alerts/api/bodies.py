@@ -1,5 +1,6 @@
 """Reads the bodies of alert rules in both forms (contract 6.1): nested `config`, and the documented flat one."""
 
+from collections.abc import Callable
 from typing import Any
 
 from rest_framework import serializers
@@ -61,8 +62,12 @@ def new_rule_of(request: Request) -> tuple[NewRule, str | None]:
     )
 
 
-def change_of(request: Request, rule: AlertRule) -> RuleChange:
-    """What a PUT changes: absent and null stay, an empty text takes away. Raises ApiError."""
+def change_of(request: Request) -> Callable[[AlertRule], RuleChange]:
+    """What a PUT makes of a rule: absent and null stay, an empty text takes away.
+
+    A flat body that names some parameters leaves the others as they are in that moment, so the rule has to be held.
+    Raises ApiError, and so does what comes back.
+    """
     given, body = checked(request)
     change: RuleChange = {}
     if "name" in given:
@@ -77,10 +82,12 @@ def change_of(request: Request, rule: AlertRule) -> RuleChange:
         change["source_filter"] = given["source_filter"]
     if "cooldown_secs" in given:
         change["cooldown_secs"] = cooldown_in(given)
-    config = config_in(given, body, rule=rule)
-    if config is not None:
-        change["config"] = config
-    return change
+
+    def of(rule: AlertRule) -> RuleChange:
+        config = config_in(given, body, rule=rule)
+        return change if config is None else {**change, "config": config}
+
+    return of
 
 
 def cooldown_in(given: dict[str, Any]) -> int | None:
@@ -92,8 +99,8 @@ def cooldown_in(given: dict[str, Any]) -> int | None:
 def config_in(given: dict[str, Any], body: dict[str, Any], *, rule: AlertRule | None = None) -> Config | None:
     """The config in either form, None when there is none.
 
-    rule: whose other parameters stay when a flat body names only some. Raises ApiError: 400 for a `rule_type` nobody
-    knows, 422 for a config that is wrong.
+    rule: whose other parameters stay when a flat body of its own kind names only some. Raises ApiError: 400 for a
+    `rule_type` nobody knows, 422 for a config that is wrong.
     """
     if "config" in given:
         return parsed(given["config"])
@@ -101,7 +108,8 @@ def config_in(given: dict[str, Any], body: dict[str, Any], *, rule: AlertRule | 
         kind = given["rule_type"]
         if ALIASES.get(kind, kind) not in READERS:
             raise ApiError(f"unknown rule type: {kind[:64]}")
-        return parsed(config_of_flat(body))
+        if rule is None or ALIASES.get(kind, kind) != rule.rule_type:
+            return parsed(config_of_flat(body))
     named = {name: body[name] for name in FLAT_KEYS if body.get(name) is not None}
     if rule is None or not named:
         return None

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from alerts.api import bodies, schema, serializers
 from alerts.api.base import AlertView
+from alerts.limits import take_test
 from alerts.queries.rules import rules_within
 from alerts.services.deliver import send_test
 from alerts.services.rules import create_rule, delete_rule, update_rule
@@ -42,7 +43,7 @@ class RuleView(AlertView):
         rule = self.changeable(request, rule_id)
         changed = update_rule(
             rule_id=rule.pk,
-            change=bodies.change_of(request, rule),
+            change=bodies.change_of(request),
             actor=self.actor(request),
             now_ms=now_ms(),
             token=self.token_name(request),
@@ -57,7 +58,9 @@ class RuleView(AlertView):
 
 
 class TestView(AlertView):
-    @extend_schema(**schema.writing("test_alert", serializers.TestedSerializer))
+    @extend_schema(**schema.writing("test_alert", serializers.TestedSerializer, limited=True))
     def post(self, request: Request, rule_id: int) -> Response:
-        results = send_test(self.changeable(request, rule_id), now_ms=now_ms())
+        rule = self.changeable(request, rule_id)
+        take_test(rule)
+        results = send_test(rule, now_ms=now_ms())
         return Response({"sent": True, "results": [asdict(result) for result in results]})

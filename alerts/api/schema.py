@@ -43,8 +43,8 @@ def reading(operation_id: str, answer: Any, *parameters: Any, found: bool = Fals
     }
 
 
-def writing(operation_id: str, answer: Any, *, request: Any = None) -> dict[str, Any]:
-    """The schema of an endpoint that changes something."""
+def writing(operation_id: str, answer: Any, *, request: Any = None, limited: bool = False) -> dict[str, Any]:
+    """The schema of an endpoint that changes something. limited: answers 429 to who asks too often."""
     of_body = {
         413: problem("The body is too large."),
         415: problem("The body is not JSON."),
@@ -63,5 +63,6 @@ def writing(operation_id: str, answer: Any, *, request: Any = None) -> dict[str,
             403: problem("The token lacks the scope, or the caller may only look."),
             404: problem("No such rule, channel or project."),
             **(of_body if request else {}),
+            **({429: problem("Too many tests of this project's rules; see Retry-After.")} if limited else {}),
         },
     }

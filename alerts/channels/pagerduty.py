@@ -29,9 +29,10 @@ def parse(raw: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def send(facts: Facts, config: Mapping[str, Any], secret: str) -> Sent:
-    """A message tried again has the same key and joins its alert."""
+    """A message tried again has the same key and joins its alert; of an issue that is resolved by now it closes it."""
     key = config["routing_key"]
-    return post_json(URLS[config["region"]], payload(facts, key, link=link_of(facts)), secrets=(key,))
+    told = closing(facts, key) if facts.is_over else payload(facts, key, link=link_of(facts))
+    return post_json(URLS[config["region"]], told, secrets=(key,))
 
 
 def shown(config: Mapping[str, Any]) -> str:
@@ -64,6 +65,11 @@ def payload(facts: Facts, routing_key: str, *, link: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def closing(facts: Facts, routing_key: str) -> dict[str, Any]:
+    """Resolves the alert of the same rule, project and cause, if one is open."""
+    return {"routing_key": routing_key, "event_action": "resolve", "dedup_key": dedup_key(facts)}
 
 
 def dedup_key(facts: Facts) -> str:

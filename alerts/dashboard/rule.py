@@ -18,6 +18,7 @@ from alerts.access import may_change, may_see_answers
 from alerts.dashboard.door import rule_act, seen_rule
 from alerts.dashboard.forms import ChannelForm
 from alerts.dashboard.rows import KIND_LABELS, channel_row, cooldown_words, firing_rows, hook_names
+from alerts.limits import TooManyTests, take_test
 from alerts.models import AlertRule
 from alerts.queries.history import HistoryFilter, find_delivery, history_page
 from alerts.queries.rules import channels_of, config_of, rule_sentence
@@ -92,12 +93,24 @@ def back_to(rule: AlertRule, part: str = "") -> HttpResponse:
 @rule_act
 def test(request: PageRequest, rule: AlertRule) -> HttpResponse:
     """Send a test through every channel and show what each answered; htmx gets that alone."""
+    try:
+        take_test(rule)
+    except TooManyTests as often:
+        response = page_of_test(request, rule, {"wait": often.wait}, status=429)
+        response.headers["Retry-After"] = str(often.wait)
+        return response
     names = {channel.pk: channel_row(channel).name for channel in channels_of(rule)}
-    results = [test_row(result, names) for result in send_test(rule, now_ms=now_ms())]
-    tested = {"results": results, "rule": rule}
+    return page_of_test(
+        request, rule, {"results": [test_row(each, names) for each in send_test(rule, now_ms=now_ms())]}
+    )
+
+
+def page_of_test(request: PageRequest, rule: AlertRule, tested: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    """What became of a test, with or without the page around it."""
+    shown = {"tested": {**tested, "rule": rule}}
     if request.htmx:
-        return render(request, "alerts/_tested.html", {"tested": tested})
-    return render(request, PAGE, page_context(request, rule, tested=tested))
+        return render(request, "alerts/_tested.html", shown, status=status)
+    return render(request, PAGE, page_context(request, rule, **shown), status=status)
 
 
 def test_row(result: TestResult, names: Mapping[int, str]) -> dict[str, Any]:

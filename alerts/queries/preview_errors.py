@@ -14,7 +14,7 @@ from alerts.rules.base import Alert
 from alerts.rules.new_issue import NEW, NEW_IN_ENVIRONMENT, REGRESSION, Happening
 from alerts.rules.sliding import Counts, spikes, steps_of, window_sums
 from analytics import seasonal
-from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, hour_of
+from bloop_site.lib.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, hour_of, hour_of_day
 from errors.queries import alerting, alerting_past
 from errors.queries.alerting_past import Sighting
 
@@ -156,10 +156,15 @@ def of_seasons(draft: Draft, project_ids: Sequence[str], *, now_ms: int) -> Outl
     if not issues:
         return Outlook([])
     counts = np.array([issue.counts for issue in issues])
-    result = seasonal.scores(counts, first=seasonal.HISTORY_HOURS)
     line = Line(HOUR_MS, last_ms - (HOURS - 1) * HOUR_MS, last_ms, before_ms=0)
     began = alerting.first_hours({issue.project_id for issue in issues})
-    starts = np.array([line.start_of(step) for step in range(HOURS)])
+    result = seasonal.scores(
+        counts,
+        first=seasonal.HISTORY_HOURS,
+        hour=hour_of_day(line.first_ms),
+        begins=[(began.get(issue.project_id, now_ms) - first_ms) // HOUR_MS for issue in issues],
+        least=seasonal.THRESHOLD,
+    )
     hits: list[Hit] = []
     for row, issue in enumerate(issues):
         own = counts[row, seasonal.HISTORY_HOURS :]
@@ -177,8 +182,7 @@ def of_seasons(draft: Draft, project_ids: Sequence[str], *, now_ms: int) -> Outl
             )
             return spike.judge_hour(hour, threshold=seasonal.THRESHOLD, project_name=name)
 
-        is_known = starts >= began.get(issue.project_id, last_ms) + seasonal.MIN_HISTORY_HOURS * HOUR_MS
-        is_true = is_known & (result.score[row] >= seasonal.THRESHOLD) & (own >= spike.MIN_EVENTS)
+        is_true = (result.score[row] >= seasonal.THRESHOLD) & (own >= spike.MIN_EVENTS)
         found = hits_of(Judged(is_true, alert), line, issue.project_id, cooldown_ms=draft.cooldown_ms)
         hits += (hit._replace(at_ms=hour_of(hit.at_ms + HOUR_MS - 1)) for hit in found)
     return Outlook(hits, is_capped, SEASONS if is_capped else "")

@@ -10,7 +10,7 @@ MINUTE_MS = 60_000
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """An enabled rule. project_id: None for every project; environment, source: its filters."""
+    """An enabled rule. project_id: None for every project; environment, source: its filters; changed_ms: when last."""
 
     id: int
     name: str
@@ -19,6 +19,7 @@ class Rule:
     environment: str | None = None
     source: str | None = None
     cooldown_secs: int
+    changed_ms: int = 0
 
     def covers(self, project_id: str) -> bool:
         """Whether the rule is about the project."""

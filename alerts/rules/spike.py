@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from alerts.configs import Spike
 from alerts.rules.base import WHOLE_PROJECT, Alert, cause_now, times
 from alerts.sentences import span_words
+from bloop_site.lib.clock import from_ms
 
 MIN_EVENTS = 5  # in the compared window: fewer are no spike of anything
 
@@ -38,7 +39,7 @@ def judge(config: Spike, *, compared: int, baseline: int, project_name: str, now
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredHour:
-    """An issue's last whole hour. expected: events usual in it; score: near a z-score (analytics.seasonal)."""
+    """A whole hour of an issue. expected: events usual in it; score: near a z-score (analytics.seasonal)."""
 
     issue_id: int
     fingerprint: str
@@ -60,7 +61,8 @@ def judge_hour(hour: ScoredHour, *, threshold: float, project_name: str) -> Aler
         cause=f"spike:{hour.issue_id}:{hour.hour_ms}",
         title=f"Spike: {what}"[:200],
         message=(
-            f"Error spike in {project_name}: {times(hour.count)} in the last hour where {hour.expected:,.1f} are usual"
+            f"Error spike in {project_name}: {times(hour.count)} in {hour_words(hour.hour_ms)} where"
+            f" {hour.expected:,.1f} are usual"
             f" (score {hour.score:.1f}, threshold {threshold:g}): {what} - {hour.fingerprint}"
         ),
         page="issue",
@@ -68,3 +70,8 @@ def judge_hour(hour: ScoredHour, *, threshold: float, project_name: str) -> Aler
         measured=round(hour.score, 1),
         threshold=threshold,
     )
+
+
+def hour_words(hour_ms: int) -> str:
+    """An hour by the clock, for whoever reads of it an hour later."""
+    return f"the hour from {from_ms(hour_ms):%H:%M} UTC"

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Min, Q, QuerySet
+from django.db.models import F, Max, Min, Q, QuerySet
 
-from alerts.backoff import MAX_ATTEMPTS, wait_ms
+from alerts.backoff import LONGEST_MS, MAX_ATTEMPTS, wait_ms
 from alerts.channels.base import ChannelError, Sent
 from alerts.channels.registry import host_of
 from alerts.messages import Facts, facts_of
 from alerts.models import Channel, Cooldown, Delivery, Firing
+from alerts.services.closing import CLOSES, is_over
 from alerts.services.outbox import hooks
 from bloop_site.lib.clock import MINUTE_MS
 from bloop_site.lib.log import logger
@@ -44,39 +45,49 @@ class InLine:
     """A due delivery that nobody has claimed, as far as one can see.
 
     lane: its channel, or the server's hook; one message at a time goes through it. host: whom that depends on.
+    is_failing: whether the channel's last attempt failed.
     """
 
     delivery_id: int
     lane: str
     host: str
+    is_failing: bool
 
 
 def due(*, now_ms: int) -> QuerySet[Delivery]:
-    """Deliveries to attempt now: nobody is at them, or who was has died."""
-    return Delivery.objects.filter(state=Delivery.State.PENDING, due_ms__lte=now_ms).filter(
-        Q(claimed_ms=None) | Q(claimed_ms__lte=now_ms - CLAIM_MS)
+    """Deliveries to attempt now: nobody is at them, or who was has died.
+
+    What is due later than any attempt may be was written by a clock that ran ahead, and is due.
+    """
+    return Delivery.objects.filter(
+        Q(due_ms__lte=now_ms) | Q(due_ms__gt=now_ms + LONGEST_MS),
+        Q(claimed_ms=None) | Q(claimed_ms__lte=now_ms - CLAIM_MS),
+        state=Delivery.State.PENDING,
     )
 
 
 def next_in_line(*, now_ms: int, busy: Collection[str]) -> list[InLine]:
-    """The first due delivery of each lane that is not busy, the longest due first."""
+    """The first due delivery of each lane that is not busy, the longest due first; those of failing channels last."""
     rows = due(now_ms=now_ms).values("channel_id", "hook").annotate(first=Min("pk"), since=Min("due_ms"))
     found: list[tuple[int, int | None, str]] = [
         (row["first"], row["channel_id"], row["hook"])
         for row in rows.order_by("since", "first")
         if lane_of(row["channel_id"], row["hook"], row["first"]) not in busy
     ]
-    channels = Channel.objects.filter(pk__in=[channel_id for _, channel_id, _ in found if channel_id is not None])
-    hosts = {pk: host_of(kind, config) for pk, kind, config in channels.values_list("pk", "channel_type", "config")}
-    hosts_of_hooks = {hook: host_of(hook, config) for hook, config in hooks().items()}
-    return [
-        InLine(
-            delivery_id=pk,
-            lane=lane_of(channel_id, hook, pk),
-            host=hosts.get(channel_id, "") if channel_id is not None else hosts_of_hooks.get(hook, ""),
+    channels = Channel.objects.in_bulk([channel_id for _, channel_id, _ in found if channel_id is not None])
+    line = []
+    for pk, channel_id, hook in found:
+        channel = channels.get(channel_id) if channel_id is not None else None
+        kind, config = (channel.channel_type, channel.config) if channel else (hook, hooks().get(hook))
+        line.append(
+            InLine(
+                delivery_id=pk,
+                lane=lane_of(channel_id, hook, pk),
+                host=host_of(kind, config or {}),
+                is_failing=channel is not None and channel.failed_in_row > 0,
+            )
         )
-        for pk, channel_id, hook in found
-    ]
+    return sorted(line, key=lambda each: each.is_failing)
 
 
 def lane_of(channel_id: int | None, hook: str, delivery_id: int) -> str:
@@ -86,12 +97,14 @@ def lane_of(channel_id: int | None, hook: str, delivery_id: int) -> str:
     return f"hook {hook}" if hook else f"delivery {delivery_id}"
 
 
-def next_due_ms() -> int | None:
+def next_due_ms(*, now_ms: int) -> int | None:
     """When the next attempt is due, or may be taken from a worker that died over it; None when nothing waits."""
     waiting = Delivery.objects.filter(state=Delivery.State.PENDING)
-    free = waiting.filter(claimed_ms=None).aggregate(first=Min("due_ms"))["first"]
+    free = waiting.filter(claimed_ms=None).aggregate(first=Min("due_ms"), last=Max("due_ms"))
     claimed = waiting.aggregate(first=Min("claimed_ms"))["first"]
-    return min((at for at in (free, claimed and claimed + CLAIM_MS) if at is not None), default=None)
+    is_ahead = (free["last"] or 0) > now_ms + LONGEST_MS
+    times = (free["first"], claimed and claimed + CLAIM_MS, now_ms if is_ahead else None)
+    return min((at for at in times if at is not None), default=None)
 
 
 def claim(delivery_id: int, *, now_ms: int) -> Claimed | None:
@@ -106,7 +119,12 @@ def claim(delivery_id: int, *, now_ms: int) -> Claimed | None:
     if delivery is None:
         return None
     config = delivery.channel.config if delivery.channel else hooks().get(delivery.hook)
-    facts = replace(facts_of(delivery.firing), delivery_id=delivery_key(delivery), sent_ms=now_ms)
+    facts = replace(
+        facts_of(delivery.firing),
+        delivery_id=delivery_key(delivery),
+        sent_ms=now_ms,
+        is_over=is_over(delivery.firing) if delivery.channel_type in CLOSES else False,
+    )
     claimed = Claimed(
         delivery_id=delivery.pk,
         firing_id=delivery.firing_id,

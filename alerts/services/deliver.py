@@ -3,7 +3,6 @@
 import queue
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -23,6 +22,8 @@ from bloop_site.lib.log import logger
 log = logger("alerts")
 AT_ONCE = 12  # threads, which only wait for other people's servers
 AT_ONCE_A_HOST = 2  # so that all channels of a host that hangs hold up two of them
+# Of channels whose last attempt failed: what hangs again leaves room for the others, also for those of its host.
+FAILING_AT_ONCE, FAILING_AT_ONCE_A_HOST = 8, 1
 LOOK_EVERY = 1.0  # seconds, while something is under way
 TEST_SECONDS = 15.0  # each channel ends by itself after 10
 PAUSES = (0.2, 1.0, 3.0)  # seconds, when an outcome cannot be written
@@ -54,7 +55,7 @@ def deliver_due(
         if time.monotonic() - messages.begun < seconds and not (stopping and stopping.is_set()):
             messages.start_due()
         if not messages.under_way:
-            return claims.next_due_ms()
+            return claims.next_due_ms(now_ms=messages.clock())
         messages.take_in(seconds=LOOK_EVERY)
 
 
@@ -65,7 +66,7 @@ class Round:
     inbox: Inbox
     now_ms: int
     begun: float = field(default_factory=time.monotonic)
-    under_way: dict[str, str] = field(default_factory=dict)  # lane: its host
+    under_way: dict[str, InLine] = field(default_factory=dict)  # by lane
 
     def clock(self) -> int:
         """Now, in epoch ms: the caller's clock when the round began, and what has passed since."""
@@ -75,18 +76,18 @@ class Round:
         """Claim what is due and has room, and send it on its way."""
         if len(self.under_way) >= AT_ONCE:
             return
-        hosts = Counter(self.under_way.values())
         for each in claims.next_in_line(now_ms=self.clock(), busy=self.under_way.keys()):
-            if each.host and hosts[each.host] >= AT_ONCE_A_HOST:
-                continue
-            claimed = claims.claim(each.delivery_id, now_ms=self.clock())
-            if claimed is None:
-                continue
-            hosts[each.host] += 1
-            self.under_way[each.lane] = each.host
-            self.start(each, claimed)
-            if len(self.under_way) >= AT_ONCE:
-                return
+            if self.has_room(each) and (claimed := claims.claim(each.delivery_id, now_ms=self.clock())) is not None:
+                self.under_way[each.lane] = each
+                self.start(each, claimed)
+
+    def has_room(self, each: InLine) -> bool:
+        """Whether one more may be under way, one more to its host, and if it may fail again one more of such."""
+        of_host = [other for other in self.under_way.values() if other.host == each.host and each.host]
+        if len(self.under_way) >= AT_ONCE or len(of_host) >= AT_ONCE_A_HOST:
+            return False
+        failing = [sum(other.is_failing for other in among) for among in (self.under_way.values(), of_host)]
+        return not each.is_failing or (failing[0] < FAILING_AT_ONCE and failing[1] < FAILING_AT_ONCE_A_HOST)
 
     def start(self, each: InLine, claimed: Claimed) -> None:
         """In a thread that ends with the process: a claim outlives it, for a minute."""

@@ -10,13 +10,12 @@ from alerts.rules import spike, threshold
 from alerts.rules.base import WHOLE_PROJECT, Alert, Rule
 from alerts.services.fire import Candidate
 from alerts.services.judging import Due, Judging, candidate, projects_of
-from bloop_site.lib.clock import HOUR_MS, SECOND_MS, hour_of
+from bloop_site.lib.clock import MINUTE_MS, SECOND_MS
 from errors.queries import alerting
-from errors.queries.alerting import BusyIssue, Narrowed, Places
+from errors.queries.alerting import Narrowed, Places
 
 # Of longer windows, the counts by the hour tell first which projects may have enough events.
 LONG_SECS = 6 * 3600
-BUSIEST = 50  # issues of a project whose last hour is scored
 
 
 def narrowed_by(rule: Rule) -> Narrowed:
@@ -55,12 +54,20 @@ def may_exceed(judging: Judging, rule: Rule, config: Threshold, most: dict[str, 
 
 
 def count_since(project_id: str, places: Places, narrowed: Narrowed, *, since_ms: int, more_than: int) -> int:
-    """Events of the window; the minute it begins within is looked at only if it may make them `more_than` so many."""
+    """Events of the window, without those of issues that are ignored or muted now.
+
+    The minute it begins within, and what was counted before somebody said so, are looked at only if they decide.
+    """
     sums = narrowed.of(places)
-    if sums.most <= more_than or not sums.edge:
+    if sums.most <= more_than:
         return sums.whole
-    edge = alerting.edge_of_minute(project_id, since_ms=since_ms, narrowed=narrowed, minute_count=sums.edge)
-    return sums.whole + edge
+    count = sums.whole
+    if sums.edge:
+        count += alerting.edge_of_minute(project_id, since_ms=since_ms, narrowed=narrowed, minute_count=sums.edge)
+    if count > more_than:
+        first_ms = -(-since_ms // MINUTE_MS) * MINUTE_MS  # in the minute before, they are left out
+        count -= alerting.quieted_since(project_id, since_ms=first_ms, narrowed=narrowed)
+    return max(0, count)
 
 
 def judge_named(judging: Judging, rule: Rule, config: Threshold, among: Collection[str] | None) -> Iterator[Candidate]:
@@ -119,61 +126,3 @@ def spike_of(judging: Judging, rule: Rule, config: Spike, due: Due[Places], sinc
     new = count_since(due.project_id, due.found, narrowed, since_ms=since_ms, more_than=-1)
     both_exact = count_since(due.project_id, since_baseline, narrowed, since_ms=before_ms, more_than=-1)
     return spike.judge(config, compared=new, baseline=both_exact - new, project_name=due.name, now_ms=judging.now_ms)
-
-
-# --- Spike by season ------------------------------------------------------------------------------------------------
-
-
-def judge_seasons(judging: Judging, narrowed: Narrowed, rules: Sequence[tuple[Rule, Spike]]) -> Iterator[Candidate]:
-    """Rules with the same filters: issues whose last whole hour stands out from what that hour usually holds.
-
-    In a project's first hours nothing is usual yet: it has not been there to be quiet.
-    """
-    from analytics.seasonal import (  # noqa: PLC0415  numpy is loaded where such a rule is
-        HISTORY_HOURS,
-        MIN_HISTORY_HOURS,
-        THRESHOLD,
-    )
-
-    hour_ms = hour_of(judging.now_ms) - HOUR_MS
-    busy = alerting.busiest(
-        projects_of([rule for rule, _ in rules]),
-        hour_ms=hour_ms,
-        history=HISTORY_HOURS,
-        narrowed=narrowed,
-        least=spike.MIN_EVENTS,
-        limit=BUSIEST,
-    )
-    began = alerting.first_hours({issue.project_id for issue in busy})
-    known_ms = hour_ms - MIN_HISTORY_HOURS * HOUR_MS
-    known = [issue for issue in busy if began.get(issue.project_id, hour_ms) <= known_ms]
-    for hour, project_id in scored(known, hour_ms=hour_ms):
-        for rule, _ in rules:
-            for _, name, found in judging.due(rule, {project_id: hour}, key=hour.fingerprint):
-                alert = spike.judge_hour(found, threshold=THRESHOLD, project_name=name)
-                yield from candidate(rule, project_id, alert)
-
-
-def scored(issues: Sequence[BusyIssue], *, hour_ms: int) -> Iterator[tuple[spike.ScoredHour, str]]:
-    """The last hour of each issue with its score, and the project."""
-    if not issues:
-        return
-    import numpy as np  # noqa: PLC0415  likewise
-
-    from analytics.seasonal import scores  # noqa: PLC0415
-
-    result = scores(np.array([issue.counts for issue in issues]), first=len(issues[0].counts) - 1)
-    for row, issue in enumerate(issues):
-        yield (
-            spike.ScoredHour(
-                issue_id=issue.issue_id,
-                fingerprint=issue.fingerprint,
-                error_type=issue.error_type,
-                message=issue.message,
-                hour_ms=hour_ms,
-                count=issue.counts[-1],
-                expected=float(result.expected[row, 0]),
-                score=float(result.score[row, 0]),
-            ),
-            issue.project_id,
-        )

@@ -27,21 +27,20 @@ from alerts.configs import (
 )
 from alerts.models import AlertRule
 from alerts.rules.base import Rule
-from alerts.services import digest, error_rules, llm_rules
+from alerts.services import digest, error_rules, llm_rules, seasons
+from alerts.services.closing import close_resolved
 from alerts.services.cooldown import cooling
 from alerts.services.fire import Candidate, Named, Projects, fire
 from alerts.services.happenings import judge_happenings
 from alerts.services.judging import Judging
-from bloop_site.lib.clock import MINUTE_MS, hour_of, minute_of
+from bloop_site.lib.clock import MINUTE_MS, minute_of
 from bloop_site.lib.log import logger
-from errors.queries.alerting import active_projects
+from errors.queries.alerting import Narrowed, active_projects
 from projects.access import live_projects
 
 log = logger("alerts.evaluate")
 SECONDS = 4.0  # a worker that is told to stop waits for its tasks
-# After an hour's end: when its events are all folded, and until when it is looked at. It says nothing new later.
-SETTLED_MS, OLD_MS = MINUTE_MS, 6 * MINUTE_MS
-Job = Callable[[], Iterator[Candidate]]
+Job = Callable[[], tuple[list[int], bool]]  # the ids of the deliveries, and True: it is done
 Kind = TypeVar("Kind")
 Group = TypeVar("Group")
 
@@ -75,12 +74,14 @@ def evaluate_some(*, now_ms: int, only_busy: bool = False, from_job: int = 0, se
     projects = {pk: Named(name, slug) for pk, name, slug in live_projects().values_list("pk", "name", "slug")}
     told = Told()
     is_done = told.take(lambda: judge_happenings(rules, projects, now_ms=now_ms, ends=ends))
+    if not only_busy:
+        told.take(lambda: (close_resolved(now_ms=now_ms), True))
     for rule_id in digest.due_rules(now_ms=now_ms):
         told.take(partial(tell_digest, rule_id, projects, now_ms=now_ms))
     jobs = jobs_of(rules, projects, now_ms=now_ms, only_busy=only_busy)[from_job:]
     done = 0
     while done < len(jobs) and (not done or time.monotonic() < ends):
-        told.take(partial(run, jobs[done], projects, now_ms=now_ms))
+        told.take(jobs[done])
         done += 1
     is_done &= done == len(jobs)
     return Evaluated(tuple(told.deliveries), None if is_done else from_job + done, told.failed)
@@ -103,11 +104,6 @@ class Told:
             return True
         self.deliveries += made
         return is_done
-
-
-def run(job: Job, projects: Projects, *, now_ms: int) -> tuple[list[int], bool]:
-    """What a job finds, fired."""
-    return fire(list(job()), projects, now_ms=now_ms), True
 
 
 def tell_digest(rule_id: int, projects: Projects, *, now_ms: int) -> tuple[list[int], bool]:
@@ -140,6 +136,7 @@ def rule_of(row: AlertRule) -> Rule:
         environment=row.environment_filter or None,
         source=row.source_filter or None,
         cooldown_secs=settings.BLOOP.alerting.cooldown_secs if row.cooldown_secs is None else row.cooldown_secs,
+        changed_ms=row.updated_ms,
     )
 
 
@@ -181,14 +178,12 @@ def error_jobs(judging: Judging, rules: Sequence[Rule], among: set[str] | None) 
 
 
 def season_jobs(judging: Judging, rules: Sequence[Rule]) -> list[Job]:
-    """Rules that look at the last whole hour, in the minutes after it."""
-    if not SETTLED_MS <= judging.now_ms - hour_of(judging.now_ms) < OLD_MS:
-        return []
-    seasonal = [(rule, config) for rule, config in of_kind(rules, Spike) if config.method == "seasonal"]
-    by_filters: defaultdict[Any, list[tuple[Rule, Spike]]] = defaultdict(list)
-    for rule, config in seasonal:
-        by_filters[error_rules.narrowed_by(rule)].append((rule, config))
-    return [job(error_rules.judge_seasons, judging, narrowed, group) for narrowed, group in by_filters.items()]
+    """Rules that look at whole hours, if one is due."""
+    by_filters: defaultdict[Narrowed, list[tuple[Rule, Spike]]] = defaultdict(list)
+    for rule, config in of_kind(rules, Spike):
+        if config.method == "seasonal":
+            by_filters[error_rules.narrowed_by(rule)].append((rule, config))
+    return [partial(seasons.judge_hours, judging, narrowed, group) for narrowed, group in by_filters.items()]
 
 
 def llm_jobs(judging: Judging, rules: Sequence[Rule]) -> list[Job]:
@@ -213,9 +208,9 @@ def llm_jobs(judging: Judging, rules: Sequence[Rule]) -> list[Job]:
     ]
 
 
-def job(judge: Callable[..., Iterator[Candidate]], *arguments: Any) -> Job:
-    """A call to be made when its turn comes."""
-    return lambda: judge(*arguments)
+def job(judge: Callable[..., Iterator[Candidate]], judging: Judging, *arguments: Any) -> Job:
+    """A call to be made when its turn comes; what it finds is fired."""
+    return lambda: (fire(list(judge(judging, *arguments)), judging.projects, now_ms=judging.now_ms), True)
 
 
 def of_kind(rules: Iterable[Rule], kind: type[Kind]) -> list[tuple[Rule, Kind]]:

@@ -6,7 +6,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from alerts.rules.base import Alert, Rule
 from alerts.services.cooldown import Topic
-from alerts.services.fire import Candidate, Named
+from alerts.services.fire import Candidate, Projects
 from bloop_site.lib.clock import SECOND_MS
 
 Measured = TypeVar("Measured")
@@ -25,7 +25,7 @@ class Judging:
     """One evaluation. cooling: what may not be told now, so need not be measured."""
 
     now_ms: int
-    projects: Mapping[str, Named]
+    projects: Projects
     cooling: Collection[Topic]
 
     def since(self, window_secs: int) -> int:

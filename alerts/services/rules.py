@@ -1,6 +1,7 @@
 """Makes, changes and deletes alert rules. Each act is in the audit log; who may act is `alerts.access`."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -85,14 +86,22 @@ def create_rule(*, project: Project | None, new: NewRule, actor: Actor, now_ms: 
     return rule
 
 
-def update_rule(*, rule_id: int, change: RuleChange, actor: Actor, now_ms: int, token: str = "") -> AlertRule:
+def update_rule(
+    *,
+    rule_id: int,
+    change: RuleChange | Callable[[AlertRule], RuleChange],
+    actor: Actor,
+    now_ms: int,
+    token: str = "",
+) -> AlertRule:
     """Change what is given; its project stays. An audit entry tells what was before, unless nothing changes.
 
-    Raises RuleInvalid or RuleGone, having written nothing.
+    change: or what says it of the rule as it is, which is held until it is written: of two changes at once, the second
+    builds on the first. Raises RuleInvalid or RuleGone, or what `change` raises, having written nothing.
     """
-    values = cleaned(change)
     with transaction.atomic():
         rule = locked_rule(rule_id)
+        values = cleaned(change(rule) if callable(change) else change)
         before = {name: getattr(rule, name) for name in values}
         differing = [name for name, value in values.items() if before[name] != value]
         if not differing:

@@ -1,13 +1,14 @@
 """Hours in which an issue had far more events than it usually has (contract 7.1)."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from analytics.answers import Ask, Spike
 from analytics.queries.naming import ranked
-from bloop_site.lib.clock import HOUR_MS
-from errors.queries.insights import last_hours, oldest_hour
+from bloop_site.lib.clock import HOUR_MS, hour_of_day
+from errors.queries.alerting import first_hours_of_issues
+from errors.queries.insights import last_hours
 from errors.queries.trends import Window
-from projects.access import Reach
 
 MAX_CANDIDATES: Final = 200  # issues that the seasonal method, which is slow, looks at
 
@@ -27,8 +28,17 @@ def spikes(ask: Ask, *, threshold: float, method: str = "classic") -> tuple[Spik
     if method == "seasonal":
         rows = liveliest(counts, limit=MAX_CANDIDATES)
         counts, issue_ids = counts[rows], issue_ids[rows]
-        before = hour_counts(ask.reach, history(ask.reach, window), environment=ask.environment, issue_ids=issue_ids)
-        cells = seasonal_spikes(counts, history=before.of(issue_ids), threshold=threshold)
+        first_hours = first_hours_of_issues(issue_ids.tolist())
+        began = [first_hours.get(pk, window.start_ms) for pk in issue_ids.tolist()]
+        before = history(window, began)
+        earlier = hour_counts(ask.reach, before, environment=ask.environment, issue_ids=issue_ids)
+        cells = seasonal_spikes(
+            counts,
+            history=earlier.of(issue_ids),
+            begins=[(began_ms - before.start_ms) // HOUR_MS for began_ms in began],
+            hour=hour_of_day(window.start_ms),
+            threshold=threshold,
+        )
     else:
         cells = classic_spikes(counts, threshold=threshold, limit=ask.limit)
     events = counts[cells.series, cells.hour]
@@ -46,10 +56,13 @@ def spikes(ask: Ask, *, threshold: float, method: str = "classic") -> tuple[Spik
     )
 
 
-def history(reach: Reach, window: Window) -> Window:
-    """The hours before the window that say what is usual: as many as the seasonal method looks at, and as there are."""
+def history(window: Window, began: Sequence[int]) -> Window:
+    """The hours before the window that say what is usual: as many as the seasonal method looks at, and as there are.
+
+    began: when the projects of the issues did, epoch ms.
+    """
     from analytics.seasonal import HISTORY_HOURS  # noqa: PLC0415
 
-    longest = Window(window.start_ms - HISTORY_HOURS * HOUR_MS, HISTORY_HOURS)
-    start_ms = oldest_hour(reach, longest) or window.start_ms
+    start_ms = max(min(began, default=window.start_ms), window.start_ms - HISTORY_HOURS * HOUR_MS)
+    start_ms = min(start_ms, window.start_ms)
     return Window(start_ms, (window.start_ms - start_ms) // HOUR_MS)

@@ -79,7 +79,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
     if error.status_code == status.HTTP_401_UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response({"error": first_text(error.detail)}, status=error.status_code, headers=headers)
+    words = first_text(error.detail).encode(errors="replace").decode()  # they may repeat half of a surrogate pair
+    return Response({"error": words}, status=error.status_code, headers=headers)
 
 
 def first_text(detail: Any, name: str = "") -> str:

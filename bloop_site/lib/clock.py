@@ -24,6 +24,11 @@ def day_of(ms: int) -> int:
     return ms - ms % DAY_MS
 
 
+def hour_of_day(ms: int) -> int:
+    """The hour of its UTC day, 0 to 23."""
+    return ms % DAY_MS // HOUR_MS
+
+
 def minute_of(ms: int) -> int:
     """The start of the minute that holds `ms`, in epoch milliseconds."""
     return ms - ms % MINUTE_MS

@@ -3,12 +3,12 @@
 import functools
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models import BinaryField, BooleanField, F, Func, Model, QuerySet, Value
@@ -31,6 +31,45 @@ def skip_locked(rows: QuerySet[Row]) -> QuerySet[Row]:
 def can_skip_locked() -> bool:
     """Whether claims are row locks inside a transaction (PostgreSQL) rather than one writer at a time (SQLite)."""
     return bool(connection.features.has_select_for_update_skip_locked)
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Let all reads of the block see the database as it was at the first of them; nobody who writes waits for it.
+
+    Within a transaction they see what it sees.
+    """
+    if connection.in_atomic_block:
+        yield
+    elif connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN DEFERRED")  # Django's own transactions take the turn to write
+            try:
+                yield
+            finally:
+                cursor.execute("ROLLBACK")
+    else:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+
+
+def claim_names(names: Collection[str]) -> list[str]:
+    """Claim names until the transaction ends: those that nobody else has, or if all are taken, one that is waited for.
+
+    Who claims so must hold nothing else that others wait for. SQLite has one writer anyway: there all of them are ours.
+    """
+    if not can_skip_locked() or not names:
+        return list(names)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name FROM unnest(%s::text[]) AS name WHERE pg_try_advisory_xact_lock(hashtextextended(name, 0))",
+            [sorted(names)],
+        )
+        if claimed := [name for (name,) in cursor.fetchall()]:
+            return claimed
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [min(names)])
+        return [min(names)]
 
 
 def insert_rows(

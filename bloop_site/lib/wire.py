@@ -1,5 +1,6 @@
 """Reading what clients send: JSON that may be slightly off, numbers in texts, times in any unit. Pure."""
 
+import math
 import re
 from typing import Any
 
@@ -13,24 +14,37 @@ ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 
+# A text of JSON, ended or not; or what stands where JSON has no number (group 1); or a great power of ten (group 2).
+NUMBER = re.compile(
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|(-?(?:NaN|Infinity))|((?<![\d.])-?\d++(?:\.\d++)?[eE]\+?\d{3,})', re.DOTALL
+)
+
 
 class Unreadable(ValueError):
     """What came is not what it should be; the text says why."""
 
 
-def decode_json(body: bytes) -> Any:
+def decode_json(body: bytes, *, nan_is_null: bool = False) -> Any:
     """The value of a JSON text in UTF-8. Raises Unreadable.
 
     A lone surrogate, which JavaScript can produce, becomes U+FFFD instead of costing the payload.
+    nan_is_null: NaN and Infinity, which Python writes, and numbers beyond all bounds become null.
     """
     text = body.removeprefix(b"\xef\xbb\xbf")
     try:
         return msgspec_value(text)
     except Unreadable:
         repaired = ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], text)
+        if nan_is_null:
+            repaired = NUMBER.sub(lambda found: b"null" if is_not_finite(found) else found[0], repaired)
         if repaired == text:
             raise
     return msgspec_value(repaired)
+
+
+def is_not_finite(found: re.Match[bytes]) -> bool:
+    """Whether a match of NUMBER is no finite number."""
+    return bool(found[1]) or (bool(found[2]) and math.isinf(float(found[2])))
 
 
 def msgspec_value(text: bytes) -> Any:

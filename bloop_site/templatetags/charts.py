@@ -84,7 +84,7 @@ def spark(values: Sequence[float]) -> SafeString:
     step = SPARK_WIDTH / max(1, len(values))
     drawn = "".join(
         f'<rect class="spark__{bar.tone}" x="{bar.x}" y="{bar.y}" width="{step * 0.75:.2f}" height="{bar.height}"/>'
-        for bar in bars([round(value) for value in values], step=step, height=SPARK_HEIGHT, least=1)
+        for bar in bars(values, step=step, height=SPARK_HEIGHT, least=1)
     )
     return format_html(
         '<svg class="spark series-spark" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">{}</svg>',

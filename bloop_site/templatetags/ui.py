@@ -293,7 +293,7 @@ class Bar(NamedTuple):
     tone: str
 
 
-def bars(counts: Sequence[int], *, step: float, height: int, least: float) -> Iterable[Bar]:
+def bars(counts: Sequence[float], *, step: float, height: int, least: float) -> Iterable[Bar]:
     """Columns from the foot, the peak filling the height; an empty hour is a stub: zero, not lost."""
     peak = max(counts, default=0)
     for index, number in enumerate(counts):

@@ -17,6 +17,7 @@ from errors.queries.work import BulkProgress
 from errors.services.bulk import MAX_IDS, Busy, continue_bulk, undo_bulk
 from errors.statuses import Change
 from errors.tasks import queue_bulks
+from projects.access import reach_of
 
 SECONDS = 0.5  # of work in the request; what takes longer goes on in a worker
 SHOWN_MS = 5 * MINUTE_MS  # how long the page offers to take back what is done
@@ -134,7 +135,8 @@ def bulk_undo(request: PageRequest) -> HttpResponse:
     bulk_id = number_in(request.POST.get("id"))
     if bulk_id is None or work.bulk_progress(bulk_id=bulk_id, user_id=request.user.pk) is None:
         raise Http404
-    undo = undo_bulk(bulk_id=bulk_id, user_id=request.user.pk, now_ms=now_ms())
+    reach = reach_of(request.user)
+    undo = undo_bulk(bulk_id=bulk_id, user_id=request.user.pk, reach=reach, now_ms=now_ms())
     run(undo.pk)
     if not request.htmx:
         return redirect(list_url(request.POST.get("query", "")))

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
@@ -88,6 +89,13 @@ def refused(request: PageRequest, issue: Issue, *, status: int, **panel: Any) ->
     if request.htmx:
         return render(request, PANEL, panel_context(request, issue, **panel), status=status)
     return detail_response(request, issue, status=status, **panel)
+
+
+def merged_meanwhile(request: PageRequest, issue: Issue) -> HttpResponse:
+    """Lead to the issue that shows the one asked about since somebody merged it. What was asked for is not done."""
+    url = reverse("errors:detail", args=[issue.project.slug, issue.fingerprint])
+    messages.error(request, "The issue was merged into this one meanwhile. Your change was not made.")
+    return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
 
 
 def done(

@@ -35,7 +35,10 @@ class EventFilterForm(forms.Form):
 
 
 class StatusForm(forms.Form):
-    """A change of an issue's status. What is given with it counts for one status alone; `seen`: see services.status."""
+    """A change of an issue's status. What is given with it counts for one status alone.
+
+    seen, was: what the page showed, see services.status; an issue's own page sends the first, a list the second.
+    """
 
     status = forms.ChoiceField(choices=Status.choices)
     next_release = forms.BooleanField(required=False)
@@ -43,6 +46,7 @@ class StatusForm(forms.Form):
     until = forms.DateField(required=False, label="Date", widget=forms.DateInput(attrs={"type": "date"}))
     more = forms.IntegerField(min_value=1, max_value=MAX_MUTE_EVENTS, required=False, label="Number of events")
     seen = forms.CharField(max_length=100, required=False)
+    was = forms.ChoiceField(choices=Status.choices, required=False)
 
     def __init__(self, data: Any, *, now_ms: int) -> None:
         super().__init__(data)

@@ -1,5 +1,7 @@
 """Changing the status of an issue on its page, and taking a change back."""
 
+import json
+
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -9,7 +11,7 @@ from bloop_site.lib.clock import SECOND_MS, now_ms
 from bloop_site.lib.links import number_in
 from bloop_site.templatetags.ui import age_words, thousands, utc_words
 from errors.dashboard.finding import issue_or_404
-from errors.dashboard.issue import done, refused
+from errors.dashboard.issue import done, merged_meanwhile, refused
 from errors.dashboard.issue_forms import StatusForm
 from errors.models import Issue, Transition
 from errors.queries.history import actor_of
@@ -29,23 +31,30 @@ DONE = {"resolved": "Resolved", "ignored": "Ignored", "muted": "Muted", "unresol
 def issue_status(request: PageRequest, project_slug: str, fingerprint: str) -> HttpResponse:
     """Change the status. 409 with the present state when somebody else was faster."""
     issue, now = issue_or_404(request, project_slug, fingerprint), now_ms()
+    if issue.fingerprint != fingerprint:
+        return merged_meanwhile(request, issue)
     form = StatusForm(request.POST, now_ms=now)
     if not form.is_valid():
         if "status" in form.errors:
             raise Http404
         errors = [str(error) for messages in form.errors.values() for error in messages]
         return refused(request, issue, status=422, status_errors=errors)
-    change = form.change(issue)
+    change, was = form.change(issue), form.cleaned_data["was"] or None
     try:
         made = change_status(
-            issue_id=issue.pk, change=change, actor=Actor(request.user.pk), now_ms=now, seen=form.seen_change()
+            issue_id=issue.pk,
+            change=change,
+            actor=Actor(request.user.pk),
+            now_ms=now,
+            seen=form.seen_change(),
+            was=was,
         )
     except IssueGone:
         raise Http404 from None
     except ChangeInvalid as error:
         return refused(request, issue, status=422, status_errors=[f"{error}.".capitalize()])
     except Conflict as conflict:
-        return conflicting(request, issue, conflict.latest)
+        return conflicting(request, issue, conflict.latest, from_list=was is not None)
     issue.refresh_from_db()
     words = words_of(change, more=form.cleaned_data["more"])
     return done(request, issue, words, undo=undo_of(issue, made) if made else None)
@@ -68,10 +77,14 @@ def words_of(change: Change, *, more: int | None) -> str:
     return DONE[change.status]
 
 
-def conflicting(request: PageRequest, issue: Issue, latest: Transition) -> HttpResponse:
-    """The present state, and who came first."""
+def conflicting(request: PageRequest, issue: Issue, latest: Transition, *, from_list: bool = False) -> HttpResponse:
+    """The present state, and who came first; a list, which shows no panel, is told in a toast."""
     issue.refresh_from_db()
-    return refused(request, issue, status=409, conflict=conflict_words(latest, now_ms=now_ms()))
+    words = conflict_words(latest, now_ms=now_ms())
+    response = refused(request, issue, status=409, conflict=words)
+    if from_list:
+        response.headers["HX-Trigger"] = json.dumps({"toast": {"message": words}})
+    return response
 
 
 def conflict_words(latest: Transition, *, now_ms: int) -> str:
@@ -92,6 +105,8 @@ def conflict_words(latest: Transition, *, now_ms: int) -> str:
 def issue_undo(request: PageRequest, project_slug: str, fingerprint: str) -> HttpResponse:
     """Take the newest change back; 409 when something has happened since."""
     issue = issue_or_404(request, project_slug, fingerprint)
+    if issue.fingerprint != fingerprint:
+        return merged_meanwhile(request, issue)
     transition_id = number_in(request.POST.get("transition"))
     if transition_id is None or not issue.transitions.filter(pk=transition_id).exists():
         raise Http404

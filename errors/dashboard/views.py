@@ -158,13 +158,12 @@ def bulk(request: PageRequest) -> HttpResponse:
     """Change the ticked issues, or all that match; htmx gets the list as it is then, a plain form is led back to it."""
     query = QueryDict(request.POST.get("query", ""))
     reach, form, now = selected_reach(request, query), filter_form(query), now_ms()
-    change, ids = change_named(request.POST.get("action")), ids_of(request.POST)
-    if "matching" in request.POST:
-        made = start_bulk(user_id=request.user.pk, reach=reach, change=change, now_ms=now, filters=form.filters())
-    elif ids:
-        made = start_bulk(user_id=request.user.pk, reach=reach, change=change, now_ms=now, ids=ids)
-    else:
+    change = change_named(request.POST.get("action"))
+    filters = form.filters() if "query" in request.POST and not form.errors else None
+    ids = None if filters and "matching" in request.POST else ids_of(request.POST)
+    if ids == []:
         return nothing_selected(request, query.urlencode())
+    made = start_bulk(user_id=request.user.pk, reach=reach, change=change, now_ms=now, ids=ids, filters=filters)
     run(made.pk)
     if not request.htmx:
         return redirect(list_url(query.urlencode()))

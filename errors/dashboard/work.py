@@ -14,7 +14,7 @@ from accounts.http import PageRequest
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.links import number_in
 from errors.dashboard.finding import issue_or_404
-from errors.dashboard.issue import done, refused
+from errors.dashboard.issue import done, merged_meanwhile, refused
 from errors.dashboard.issue_forms import NoteForm
 from errors.models import Issue, Note
 from errors.queries import groups, work
@@ -77,9 +77,9 @@ def note_or_404(request: PageRequest, issue: Issue) -> Note:
 def issue_merge(request: PageRequest, project_slug: str, fingerprint: str) -> HttpResponse:
     """Choose an issue to merge this one into, and do it."""
     issue = issue_or_404(request, project_slug, fingerprint)
-    if request.method == "POST":
-        return merged(request, issue)
-    return choose(request, issue)
+    if request.method != "POST":
+        return choose(request, issue)
+    return merged(request, issue) if issue.fingerprint == fingerprint else merged_meanwhile(request, issue)
 
 
 def choose(request: PageRequest, issue: Issue, *, problem: str = "", status: int = 200) -> HttpResponse:
@@ -118,7 +118,7 @@ def issue_unmerge(request: PageRequest, project_slug: str, fingerprint: str) -> 
     """Take a merged issue out again, and lead to it."""
     issue = issue_or_404(request, project_slug, fingerprint)
     merge_id = number_in(request.POST.get("merge"))
-    if merge_id is None or not issue.merges.filter(pk=merge_id).exists():
+    if merge_id is None or not work.has_merge(issue, merge_id):
         raise Http404
     try:
         taken_out = undo_merge(merge_id=merge_id, actor=Actor(request.user.pk), now_ms=now_ms()).merged

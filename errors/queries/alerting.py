@@ -22,6 +22,7 @@ MAX_READ = (
     50_000  # events looked at for one verdict; beyond that a part of a minute or an hour is reckoned by its length
 )
 MAX_ISSUES = 200  # of a route: those seen last
+MAX_QUIETED = 20  # issues that were ignored or muted within a window
 MAX_BUSY = 300  # issues whose history is read
 
 
@@ -118,6 +119,21 @@ def edge_of_minute(project_id: str, *, since_ms: int, narrowed: Narrowed, minute
     return min(counted.count(), minute_count)
 
 
+def quieted_since(project_id: str, *, since_ms: int, narrowed: Narrowed) -> int:
+    """Events since then that were counted, of issues that somebody ignored or muted afterwards; up to that moment.
+
+    Of the MAX_QUIETED most frequent. A few queries for each.
+    """
+    rows = Issue.objects.filter(
+        project_id=project_id, status__in=QUIET, status_changed_ms__gt=since_ms, last_seen_ms__gte=since_ms
+    )
+    quieted = rows.order_by("-total_count", "pk").values_list("pk", "status_changed_ms")[:MAX_QUIETED]
+    return sum(
+        events_between(pk, project_id=project_id, since_ms=since_ms, until_ms=until_ms or 0, narrowed=narrowed)
+        for pk, until_ms in quieted
+    )
+
+
 # --- Events of issues ---------------------------------------------------------------------------------------------
 
 
@@ -189,6 +205,33 @@ def events_of(issue_ids: Sequence[int], *, since_ms: int, narrowed: Narrowed, mo
     return sums.whole + sums.edge * (next_hour - since_ms) // HOUR_MS
 
 
+def events_between(issue_id: int, *, project_id: str, since_ms: int, until_ms: int, narrowed: Narrowed) -> int:
+    """How often an issue happened in a time that has passed.
+
+    Exact, unless more than MAX_READ events would have to be looked at: then a part of an hour is reckoned by its
+    length, but for no more than rules counted of the project.
+    """
+    hours = HourlyCount.objects.filter(issue_id=issue_id, hour_ms__gte=hour_of(since_ms)).values_list("hour_ms")
+    narrow = Q(**narrowed.columns)
+    counts = list(hours.annotate(all_places=Sum("count"), own=Sum("count", filter=narrow, default=0)).order_by())
+    total = 0
+    for hour_ms, _, own in counts:
+        begin_ms, end_ms = max(hour_ms, since_ms), min(hour_ms + HOUR_MS, until_ms)
+        to_read = sum(count for other_ms, count, _ in counts if other_ms >= hour_ms)
+        if end_ms - begin_ms == HOUR_MS or not own:
+            total += own
+        elif begin_ms < end_ms and to_read <= MAX_READ:
+            after = newest_since(issue_id, end_ms, narrowed, look=to_read)
+            total += newest_since(issue_id, begin_ms, narrowed, look=to_read) - after
+        elif begin_ms < end_ms:
+            minutes = ProjectMinute.objects.filter(
+                project_id=project_id, minute_ms__gte=minute_of(begin_ms), minute_ms__lt=end_ms, **narrowed.columns
+            )
+            counted = minutes.aggregate(total=Sum("count", default=0))["total"]
+            total += min(own * (end_ms - begin_ms) // HOUR_MS, counted)
+    return total
+
+
 def newest_since(issue_id: int, since_ms: int, narrowed: Narrowed, *, look: int) -> int:
     """How many of the issue's newest `look` events came since then."""
     newest = Event.objects.filter(issue_id=issue_id).order_by("-pk").values("pk")[:look]
@@ -203,6 +246,19 @@ def total_counts(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], in
         rows = Issue.objects.filter(fingerprint__in=fingerprints[start : start + MAX_PARAMETERS])
         for project_id, fingerprint, count in rows.values_list("project_id", "fingerprint", "total_count"):
             found[project_id, fingerprint] = count
+    return found
+
+
+def resolved_at(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """When those of these issues that are resolved were, epoch ms, by project and fingerprint."""
+    fingerprints = sorted({fingerprint for _, fingerprint in named})
+    found: dict[tuple[str, str], int] = {}
+    for start in range(0, len(fingerprints), MAX_PARAMETERS):
+        rows = Issue.objects.filter(
+            fingerprint__in=fingerprints[start : start + MAX_PARAMETERS], status=Status.RESOLVED
+        )
+        for project_id, fingerprint, changed_ms in rows.values_list("project_id", "fingerprint", "status_changed_ms"):
+            found[project_id, fingerprint] = changed_ms or 0
     return found
 
 
@@ -267,6 +323,16 @@ def hours_of(issue_ids: Sequence[int], *, since_ms: int, hours: int, narrowed: N
 
 def first_hours(project_ids: Collection[str]) -> dict[str, int]:
     """The first hour of each of these projects that has events, epoch ms. One query, a look into an index for each."""
-    first = ProjectHourlyCount.objects.filter(project=OuterRef("pk")).order_by("hour_ms").values("hour_ms")[:1]
-    rows = Project.objects.filter(pk__in=project_ids).annotate(first_ms=Subquery(first)).order_by()
+    rows = Project.objects.filter(pk__in=project_ids).annotate(first_ms=first_hour_of(OuterRef("pk"))).order_by()
     return {pk: first_ms for pk, first_ms in rows.values_list("pk", "first_ms") if first_ms is not None}
+
+
+def first_hours_of_issues(issue_ids: Collection[int]) -> dict[int, int]:
+    """The same of the projects of a few issues, by issue."""
+    rows = Issue.objects.filter(pk__in=issue_ids).annotate(first_ms=first_hour_of(OuterRef("project"))).order_by()
+    return {pk: first_ms for pk, first_ms in rows.values_list("pk", "first_ms") if first_ms is not None}
+
+
+def first_hour_of(project: OuterRef) -> Subquery:
+    """The first hour of an outer row's project."""
+    return Subquery(ProjectHourlyCount.objects.filter(project=project).order_by("hour_ms").values("hour_ms")[:1])

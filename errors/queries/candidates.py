@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from django.db.models import Q
 
+from bloop_site.lib.paths import without_marks
 from errors.models import Issue
 from errors.models.issues import LISTED
 from errors.queries.issues import find_issue
@@ -39,4 +40,4 @@ def first_ones(issues: Iterable[Issue]) -> list[Issue]:
 def fingerprint_in(text: str) -> str:
     """The fingerprint in the address of an issue's page; any other text as it is."""
     address = re.match(r"(?:https?://[^/]+)?/errors/[a-z0-9-]+/([^?#]+)", text)
-    return unquote(address[1]) if address else text
+    return without_marks(unquote(address[1])) if address else text

@@ -71,11 +71,6 @@ def environment_totals(reach: Reach, window: Window) -> dict[str, int]:
     return dict(summed.order_by("-total", "environment").values_list("environment", "total"))
 
 
-def oldest_hour(reach: Reach, window: Window) -> int | None:
-    """The first hour of the window that has events, epoch ms; what lies before says nothing of what is usual."""
-    return project_hours(reach, window).order_by("hour_ms").values_list("hour_ms", flat=True).first()
-
-
 def project_hours(reach: Reach, window: Window) -> QuerySet[ProjectHourlyCount]:
     """The hours of the reachable projects in the window."""
     rows = ProjectHourlyCount.objects.filter(

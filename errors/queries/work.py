@@ -26,6 +26,11 @@ def merges_of(issue: Issue) -> list[Merge]:
     return list(merges.order_by("-pk"))
 
 
+def has_merge(issue: Issue, merge_id: int) -> bool:
+    """Whether this merge is one that the issue shows, also by way of another, or once led straight into it."""
+    return Merge.objects.filter(Q(merged__merged_into=issue) | Q(issue=issue), pk=merge_id).exists()
+
+
 @dataclass(frozen=True)
 class BulkProgress:
     """How far a change of many issues is."""

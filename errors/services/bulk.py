@@ -40,14 +40,15 @@ def start_bulk(
 ) -> BulkChange:
     """Note a change of the issues with these ids (at most 1,000), or else of all that match the filters now.
 
+    With ids, the filters' status alone counts: what the caller saw of them. What has another by then is left alone.
     Only issues within reach are touched, whatever the ids. Nothing is changed yet: `continue_bulk` does it.
     """
-    if (ids is None) == (filters is None) or (ids is not None and len(ids) > MAX_IDS):
-        msg = f"either at most {MAX_IDS} ids or filters"
+    if (ids is None and filters is None) or (ids is not None and len(ids) > MAX_IDS):
+        msg = f"at most {MAX_IDS} ids, or filters"
         raise ValueError(msg)
     bulk = BulkChange(
         user_id=user_id,
-        project_ids=None if reach.project_ids is None else list(reach.project_ids),
+        project_ids=ids_of(reach),
         filters=asdict(filters) if filters else None,
         ids=None if ids is None else sorted(set(ids)),
         change=change.to_json(),
@@ -60,24 +61,22 @@ def start_bulk(
     return bulk
 
 
-def undo_bulk(*, bulk_id: int, user_id: UUID, now_ms: int) -> BulkChange:
+def undo_bulk(*, bulk_id: int, user_id: UUID, reach: Reach, now_ms: int) -> BulkChange:
     """Note that a change of many is to be taken back, wherever nothing has happened to the issue since.
 
-    One that is still running ends here. Raises BulkChange.DoesNotExist for another's.
+    One that is still running ends here. reach: the user's of now; elsewhere what they did stays. Raises
+    BulkChange.DoesNotExist for another's.
     """
     with transaction.atomic():
         undone = BulkChange.objects.select_for_update().get(pk=bulk_id, user=user_id)
         BulkChange.objects.filter(pk=undone.pk, finished_ms=None).update(finished_ms=now_ms)
-        changes = Transition.objects.filter(bulk=undone, undone=False)
-        return BulkChange.objects.create(
-            user_id=user_id,
-            change=undone.change,
-            is_undo=True,
-            of=undone,
-            total=changes.count(),
-            last=changes.order_by("-pk").values_list("pk", flat=True).first() or 0,
-            created_ms=now_ms,
-        )
+        undo = BulkChange(user_id=user_id, project_ids=ids_of(reach), change=undone.change, is_undo=True, of=undone)
+        changes = changes_left(undo)
+        undo.total = changes.count()
+        undo.last = changes.order_by("-pk").values_list("pk", flat=True).first() or 0
+        undo.created_ms = now_ms
+        undo.save()
+    return undo
 
 
 def continue_bulk(*, bulk_id: int, now_ms: int, seconds: float) -> bool:
@@ -152,9 +151,19 @@ def work_off(bulk_id: int, ids: Sequence[int], *, now_ms: int) -> bool:
     return True
 
 
+def ids_of(reach: Reach) -> list[str] | None:
+    """The projects as a change keeps them."""
+    return None if reach.project_ids is None else list(reach.project_ids)
+
+
+def reach_of(bulk: BulkChange) -> Reach:
+    """The projects within which a change holds."""
+    return Reach(None if bulk.project_ids is None else tuple(bulk.project_ids))
+
+
 def issues_of(bulk: BulkChange) -> QuerySet[Issue]:
     """The issues the change is about, as they match now."""
-    reach = Reach(None if bulk.project_ids is None else tuple(bulk.project_ids))
+    reach = reach_of(bulk)
     if bulk.ids is not None:
         return issues_in(reach).filter(pk__in=bulk.ids)
     filters: dict[str, Any] = bulk.filters or {}
@@ -162,8 +171,10 @@ def issues_of(bulk: BulkChange) -> QuerySet[Issue]:
 
 
 def changes_left(bulk: BulkChange) -> QuerySet[Transition]:
-    """What the change to take back did, and nobody has taken back yet."""
-    return Transition.objects.filter(bulk=bulk.of_id, undone=False)
+    """What the change to take back did within reach, and nobody has taken back yet."""
+    changes = Transition.objects.filter(bulk=bulk.of_id, undone=False)
+    reach = reach_of(bulk)
+    return changes if reach.project_ids is None else changes.filter(project__in=reach.project_ids)
 
 
 def change_some(bulk: BulkChange, issue_ids: Sequence[int], *, now_ms: int) -> int:

@@ -88,6 +88,8 @@ def delete_release_maps(*, project: Project, release: str, actor: Actor, now: da
 
     One audit entry is written with the first of them.
     """
+    if "\x00" in release:  # no map's has one, and PostgreSQL cannot be asked
+        return 0
     rows, removed = SourceMap.objects.filter(project=project, release=release), 0
     total = rows.count()
     while True:

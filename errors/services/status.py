@@ -51,19 +51,19 @@ def change_status(
     actor: Actor,
     now_ms: int,
     seen: int | None = None,
+    was: str | None = None,
     bulk_id: int | None = None,
 ) -> Transition | None:
     """Set an issue's status; None when it stands so already, which writes nothing.
 
     A merged issue stands for the one that shows it. seen: the id of the last Transition the caller knows of, 0 for
-    none; when there is a later one nothing is written and Conflict raised. Writes the issue, those merged into it and
-    one Transition in one transaction; the row is locked, so that two people, or a person and a flush, follow each
-    other. Raises IssueGone; ChangeInvalid for an end that has passed.
+    none; was: the status the caller saw. When there is a later one, or another, nothing is written and Conflict raised.
+    Writes the issue, those merged into it and one Transition in one transaction; the row is locked, so that two people,
+    or a person and a flush, follow each other. Raises IssueGone; ChangeInvalid for an end that has passed.
     """
     with transaction.atomic():
         issue = locked_issue(issue_id)
-        if seen is not None and (latest := latest_change(issue)) is not None and latest.pk > seen:
-            raise Conflict(latest)
+        refuse_late(issue, seen=seen, was=was)
         refuse_passed(issue, change, now_ms=now_ms)
         made = change_locked([issue], change=change, made=Made(actor, now_ms, bulk_id=bulk_id))
     return made[0] if made else None
@@ -140,6 +140,14 @@ def locked_issue(issue_id: int) -> Issue:
 def latest_change(issue: Issue) -> Transition | None:
     """The issue's newest Transition, with who made it."""
     return Transition.objects.filter(issue=issue).select_related("changed_by").order_by("-pk").first()
+
+
+def refuse_late(issue: Issue, *, seen: int | None, was: str | None) -> None:
+    """Raise Conflict when the issue changed since the caller looked (`change_status`)."""
+    is_other = was is not None and was != issue.status
+    latest = latest_change(issue) if is_other or seen is not None else None
+    if latest is not None and (is_other or (seen is not None and latest.pk > seen)):
+        raise Conflict(latest)
 
 
 def refuse_passed(issue: Issue, change: Change, *, now_ms: int) -> None:

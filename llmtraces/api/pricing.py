@@ -190,7 +190,7 @@ class OverridesView(ProjectView):
         try:
             remove_price(
                 project=project,
-                model=model.replace("\x00", "\ufffd"),
+                model=model,
                 actor=self.actor(request),
                 now=timezone.now(),
                 token=self.token_name(request),
@@ -233,6 +233,8 @@ def text_in(body: dict[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ApiError(f"{name} must be a string")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ApiError(f"{name} must not hold half of a surrogate pair")
     return value
 
 

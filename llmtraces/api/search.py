@@ -11,8 +11,9 @@ from bloop_site.lib.checked import checked_query
 from llmtraces.api.base import WindowQuery
 from llmtraces.api.read_schema import read
 from llmtraces.api.traces import TraceEntrySerializer, TraceListView
-from llmtraces.queries.search import MOST, matches, traces_of
+from llmtraces.queries.search import MOST, matches
 from llmtraces.queries.search_snippets import Find, finds
+from llmtraces.queries.traces import traces_of
 
 
 class SearchQuery(WindowQuery):

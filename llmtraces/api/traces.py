@@ -14,15 +14,14 @@ from llmtraces.api.base import LlmView, ModelQuery
 from llmtraces.api.read_schema import read
 from llmtraces.models import Span, Trace
 from llmtraces.queries.traces import (
-    FEW,
     ORDERS,
     Texts,
     TraceFilter,
     find_traces,
-    ids_of_rare_model,
     spans_with_texts,
     texts_of,
-    trace_list,
+    trace_ids,
+    traces_of,
 )
 from llmtraces.queries.traces import trace_total as total_of
 
@@ -148,11 +147,9 @@ class TraceListView(LlmView):
         window = self.window(request, query)
         filters = filter_of(query)
         filters = replace(filters, status=status or filters.status)
-        ids = ids_of_rare_model(window)
-        total = total_of(window, filters, ids=ids)
+        total = total_of(window, filters)
         limit, offset = query["limit"], query["offset"]
-        found = trace_list(window, filters, few=total <= FEW, ids=ids)
-        rows = found[offset : offset + limit] if offset < total else ()
+        rows = traces_of(trace_ids(window, filters, limit=limit, offset=offset)) if offset < total else ()
         answer = {"traces": TraceEntrySerializer(rows, many=True).data, "total": total}
         return Response({**answer, "window_hours": query["hours"]})
 

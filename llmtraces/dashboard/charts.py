@@ -14,7 +14,7 @@ OTHER_TONE = MODELS_SHOWN + 1
 def by_model(
     name: str, title: str, slots: Slots, found: Mapping[str, Sequence[Usage]], leading: Sequence[str], *, cost: bool
 ) -> Chart:
-    """Tokens or cost stacked by model, each in the colour of its rank; the rest, "", as other."""
+    """Tokens or cost stacked by model, each in the colour of its rank; the rest, "", as other; none without any."""
     value: Callable[[Usage], int] = (lambda usage: usage.cost_micros) if cost else (lambda usage: usage.total_tokens)
     return Chart(
         name=name,
@@ -24,6 +24,7 @@ def by_model(
         series=tuple(
             Series(model or "Other", tone_of(model, leading), tuple(value(usage) for usage in usages))
             for model, usages in found.items()
+            if any(value(usage) for usage in usages)
         ),
         step_ms=slots.step_ms,
         starts_ms=slots.starts_ms,

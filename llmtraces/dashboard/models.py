@@ -9,7 +9,7 @@ from accounts.http import PageRequest
 from bloop_site.lib.pages import wants_csv
 from llmtraces.dashboard.shell import Shell, answer, csv_answer, dollars, llm_page, shell_of
 from llmtraces.pricing import Price
-from llmtraces.queries.prices import prices_of, unpriced
+from llmtraces.queries.prices import Unpriced, prices_of, unpriced
 from llmtraces.queries.usage import ModelUsage, usage_by_model
 from projects.access import may_manage, project_by_slug
 
@@ -20,6 +20,14 @@ HEADER = (
     *("cost_micros", "cost_dollars", "average_latency_ms", "unpriced_calls"),
     *("input_dollars_per_million", "output_dollars_per_million", "price_source"),
 )
+
+
+@dataclass(frozen=True)
+class UnpricedRow:
+    """A model with spans without a price. is_priced: whether a price is known by now, so that they can be priced."""
+
+    of: Unpriced
+    is_priced: bool
 
 
 @dataclass(frozen=True)
@@ -41,14 +49,15 @@ def models(request: PageRequest) -> HttpResponseBase:
     shell = shell_of(request)
     limit = MOST_IN_FILE if wants_csv(request) else MOST_ROWS + 1
     found = usage_by_model(shell.window, limit=limit)
-    prices = priced(shell, found[:MOST_IN_FILE])
+    lacking = [each for each in unpriced(shell.window) if each.model][:MOST_ROWS]
+    prices = priced(shell, [*found, *lacking])
     rows = [ModelRow(each, prices.get((each.model, each.provider))) for each in found]
     if wants_csv(request):
         return models_csv(shell, rows)
     context = {
         "rows": rows[:MOST_ROWS],
         "has_more": len(rows) > MOST_ROWS,
-        "unpriced": [each for each in unpriced(shell.window) if each.model][:MOST_ROWS],
+        "unpriced": [UnpricedRow(each, prices[each.model, each.provider] is not None) for each in lacking],
         "may_price": may_price(request, shell),
         "here_url": request.get_full_path(),
     }
@@ -60,7 +69,7 @@ def may_price(request: PageRequest, shell: Shell) -> bool:
     return bool(shell.project_slug) and may_manage(request.user, project_by_slug(request.user, shell.project_slug))
 
 
-def priced(shell: Shell, rows: Sequence[ModelUsage]) -> Mapping[tuple[str, str], Price | None]:
+def priced(shell: Shell, rows: Sequence[ModelUsage | Unpriced]) -> Mapping[tuple[str, str], Price | None]:
     """The prices of today, those of the chosen project if there is one."""
     project_id = shell.reach.project_ids[0] if shell.project_slug and shell.reach.project_ids else None
     return prices_of([(row.model, row.provider) for row in rows], project_id, now_ms=shell.now_ms)

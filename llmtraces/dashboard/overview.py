@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from math import inf
 from typing import Any
 
 from django.http import HttpResponseBase
@@ -17,7 +18,7 @@ from bloop_site.lib.links import with_query
 from bloop_site.lib.pages import wants_csv
 from llmtraces.dashboard.charts import by_model, over_time, tone_of
 from llmtraces.dashboard.shell import Shell, answer, csv_answer, dollars, llm_page, shell_of
-from llmtraces.queries.budget import budget_of
+from llmtraces.queries.budget import budget_of, budgets_of
 from llmtraces.queries.series import leading_models, models_over_time, slots_of, traces_over_time, usage_over_time
 from llmtraces.queries.usage import ModelUsage, Usage, usage_by_model
 from llmtraces.queries.usage import overview as totals_in
@@ -31,34 +32,48 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Card:
-    """A figure of the window. change: the part it grew by since the window before, None when there was nothing.
+    """A figure of the window; value: None for an average of nothing.
 
-    is_bad: whether growing is bad news (True), good news (False) or neither (None).
+    earlier: the same of the window before, None when nothing was there. is_bad: whether growing is bad news (True),
+    good news (False) or neither (None).
     """
 
     label: str
-    value: float
+    value: float | None
+    earlier: float | None
     unit: str
-    change: float | None
     is_bad: bool | None
     slots: Sequence[float]
 
     @property
+    def change(self) -> float | None:
+        """The part it grew by, endless from zero; None where there is nothing to compare."""
+        if self.value is None or self.earlier is None:
+            return None
+        if self.earlier:
+            return self.value / self.earlier - 1
+        return inf if self.value else 0.0
+
+    @property
     def direction(self) -> str:
-        """The arrow beside the change: "up", "down" or "equal"."""
-        if self.change is None or round(abs(self.change) * 100) == 0:
+        """The arrow beside the change: "up", "down" or "equal"; "" where there is nothing to compare."""
+        if self.change is None:
+            return ""
+        if abs(self.change) < 0.005:
             return "equal"
         return "up" if self.change > 0 else "down"
 
     @property
     def change_words(self) -> str:
-        """The change as "12 % more"; "" when there was nothing to compare with."""
-        return "" if self.change is None else figures.change(self.change)
+        """The change as "12 % more"; "" for an average of nothing."""
+        if self.value is None:
+            return ""
+        return "none before" if self.change in (None, inf) else figures.change(self.change or 0.0)
 
     @property
     def tone(self) -> str:
         """Whether the change is "bad", "good" or "plain"."""
-        if self.is_bad is None or self.direction == "equal":
+        if self.is_bad is None or self.direction not in ("up", "down"):
             return "plain"
         return "bad" if (self.direction == "up") == self.is_bad else "good"
 
@@ -106,20 +121,25 @@ def cards(shell: Shell, usage: Sequence[Usage], traces: Sequence[int]) -> list[C
     """The six figures. Sums before are held to the part of the window that is over, so that like meets like."""
     now, before, over = total_of(usage), totals_in(shell.window.before()), shell.window.elapsed
     past = before.usage
+    of_all = " of all models" if shell.window.model or shell.window.provider else ""  # a trace has no model
 
-    def card(label: str, value: float, earlier: float, unit: str, slots: Sequence[float], *, bad: bool | None) -> Card:
-        return Card(label, value, unit, value / earlier - 1 if earlier else None, bad, slots)
+    def total(label: str, value: int, earlier: int, unit: str, slots: Sequence[float], *, bad: bool | None) -> Card:
+        return Card(label, value, earlier * over if past != Usage() else None, unit, bad, slots)
+
+    def average(label: str, value: float, earlier: float, unit: str, slots: Sequence[float]) -> Card:
+        now_and_then = (value if now.span_count else None, earlier if past.span_count else None)
+        return Card(label, *now_and_then, unit, is_bad=True, slots=slots)
 
     tokens, costs = [each.total_tokens for each in usage], [each.cost_micros for each in usage]
     spans, waits = [each.span_count for each in usage], [each.avg_latency_ms for each in usage]
     rates = [each.error_rate for each in usage]
     return [
-        card("Traces", sum(traces), before.total_traces * over, "count", traces, bad=None),
-        card("Spans", now.span_count, past.span_count * over, "count", spans, bad=None),
-        card("Tokens", now.total_tokens, past.total_tokens * over, "count", tokens, bad=None),
-        card("Cost", now.cost_micros, past.cost_micros * over, "money", costs, bad=True),
-        card("Average latency", now.avg_latency_ms, past.avg_latency_ms, "duration", waits, bad=True),
-        card("Error rate", now.error_rate, past.error_rate, "percent", rates, bad=True),
+        Card(f"Traces{of_all}", sum(traces), before.total_traces * over or None, "count", None, traces),
+        total("Spans", now.span_count, past.span_count, "count", spans, bad=None),
+        total("Tokens", now.total_tokens, past.total_tokens, "count", tokens, bad=None),
+        total("Cost", now.cost_micros, past.cost_micros, "money", costs, bad=True),
+        average("Average latency", now.avg_latency_ms, past.avg_latency_ms, "duration", waits),
+        average("Error rate", now.error_rate, past.error_rate, "percent", rates),
     ]
 
 
@@ -140,10 +160,13 @@ def tokens_chart(shell: Shell, usage: Sequence[Usage]) -> Chart:
 
 
 def budget_shown(shell: Shell) -> dict[str, Any]:
-    """The budget of the chosen project with the lengths of its bars; nothing for all projects or where none is set."""
-    if not shell.project_slug or not shell.reach.project_ids:
-        return {}
-    budget = budget_of(shell.reach.project_ids[0], now_ms=shell.now_ms)
+    """The budget of the chosen project, else those of all together, with the lengths of its bars; nothing where none
+    is set.
+    """
+    if shell.project_slug and shell.reach.project_ids:
+        budget = budget_of(shell.reach.project_ids[0], now_ms=shell.now_ms)
+    else:
+        budget = budgets_of(shell.reach, now_ms=shell.now_ms)
     if not budget.monthly_budget_micros:
         return {}
     forecast = budget.forecast_month_end_micros * 100 / budget.monthly_budget_micros

@@ -8,14 +8,18 @@ from accounts.http import PageRequest
 from bloop_site.lib.clock import HOUR_MS, hour_of
 from bloop_site.lib.highlights import Piece
 from bloop_site.lib.links import Choice, page_links, with_query
+from bloop_site.lib.pages import wants_csv
 from bloop_site.lib.pagination import page_of
-from llmtraces.dashboard.shell import HOURS, Shell, answer, last_hours_url, llm_page, shell_of
+from llmtraces.dashboard.shell import HOURS, Shell, answer, csv_answer, last_hours_url, llm_page, shell_of
 from llmtraces.dashboard.trace_forms import STATUSES
 from llmtraces.dashboard.trace_view import status_tone
+from llmtraces.dashboard.traces import HEADER, cells
 from llmtraces.links import trace_url
 from llmtraces.models import Trace
-from llmtraces.queries.search import matches, traces_of
+from llmtraces.queries.search import matches
 from llmtraces.queries.search_snippets import Find, finds
+from llmtraces.queries.trace_rows import with_models
+from llmtraces.queries.traces import traces_of
 
 PAGE = 50
 LONGEST = 200  # characters that the search box takes
@@ -23,9 +27,12 @@ LONGEST = 200  # characters that the search box takes
 
 @llm_page
 def search(request: PageRequest) -> HttpResponseBase:
-    """The traces that the words of `q` find, of `status` if one is named."""
+    """The traces that the words of `q` find, of `status` if one is named; as CSV all that can be listed."""
     shell = shell_of(request)
     text, status = request.GET.get("q", "").strip()[:LONGEST], request.GET.get("status", "")
+    if wants_csv(request):
+        found = traces_of(matches(shell.window, text, status=status).ids)
+        return csv_answer(shell, "search", HEADER, cells(with_models(found)))
     context: dict[str, Any] = {
         "q": text,
         "status": status,

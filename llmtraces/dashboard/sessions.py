@@ -71,7 +71,7 @@ def sessions(request: PageRequest) -> HttpResponseBase:
         "page": page_links(request.GET, page),
         "user_id": user_id,
         "controls": ("user",),
-        "chips": [Chip("User", user_id, without)] if user_id else [],
+        "user_chips": [Chip("User", user_id, without)] if user_id else [],
         "without_user_url": without,
     }
     return answer(request, shell, "llm/sessions.html", context)

@@ -34,6 +34,7 @@ from projects.models import Project
 
 PAGE = "llm/settings.html"
 MONTH_HOURS = 720
+MOST_NAMED = 20  # models without a price; the Models page has more
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def page_context(request: PageRequest, project: Project, **shown: Any) -> dict[s
     now, manages = now_ms(), may_manage(request.user, project)
     decided, budget = decided_by(project.pk), budget_of(project.pk, now_ms=now)
     window = Window(Reach((project.pk,)), MONTH_HOURS, now)
+    without_price = unpriced(window)
     return {
         "project": project,
         "may_manage": manages,
@@ -94,7 +96,8 @@ def page_context(request: PageRequest, project: Project, **shown: Any) -> dict[s
             },
             projects=[(project.slug, "This project"), *([("", "All projects")] if request.user.is_admin else [])],
         ),
-        "unpriced": unpriced(window),
+        "unpriced": without_price[:MOST_NAMED],
+        "unpriced_more": max(0, len(without_price) - MOST_NAMED),
         "model_names": sorted({model for model, _ in names_in(window)} - {""}),
         "recalculate_form": forms.RecalculateForm(),
         "work": latest_recalculation(project.pk),

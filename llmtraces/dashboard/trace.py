@@ -11,8 +11,9 @@ from bloop_site.lib.json_view import TreeRow, indented, tree_of
 from bloop_site.lib.links import number_in
 from bloop_site.lib.pages import wants_part
 from llmtraces.chat import Message, messages_of, value_of
+from llmtraces.dashboard.sessions import session_url
 from llmtraces.dashboard.shell import llm_page
-from llmtraces.dashboard.trace_view import Tree, next_error, status_tone, tree_view
+from llmtraces.dashboard.trace_view import Tree, next_error, status_tone, took, tree_view
 from llmtraces.dashboard.traced import trace_or_404
 from llmtraces.links import place_of, trace_url, traces_url
 from llmtraces.models import Span, Trace
@@ -58,7 +59,7 @@ def trace_page(request: PageRequest, project_slug: str) -> HttpResponseBase:
         "judgements": judgements_of(trace.pk),
         "tone": status_tone(trace.status),
         "back_url": traces_url(project_slug),
-        "session_url": traces_url(project_slug, session_id=trace.session_id) if trace.session_id else None,
+        "session_url": session_url(project_slug, trace.session_id) if trace.session_id else None,
         "user_url": traces_url(project_slug, user_id=trace.user_id) if trace.user_id else None,
         "prompt_url": traces_url(project_slug, prompt_name=trace.prompt_name) if trace.prompt_name else None,
     }
@@ -116,6 +117,7 @@ def detail_context(trace: Trace, view: Tree, selected: str | None) -> dict[str, 
         "next_error_url": failed and trace_url(trace.project.slug, trace.trace_id, failed),
         "next_error_part": failed and place_of("trace-span", trace.project.slug, id=trace.trace_id, span=failed),
         "trace_part": place_of("trace-span", trace.project.slug, id=trace.trace_id),
+        "took_ms": took(span.latency_ms, span.ended_ms) if span else None,
         "span_total": span.input_tokens + span.output_tokens if span else 0,
     }
 

@@ -16,7 +16,10 @@ TONES = {"completed": "resolved", "ok": "resolved", "error": "unresolved", "runn
 
 @dataclass(frozen=True)
 class SpanRow:
-    """A row of the grid. tone: the span's type where it is a known one; the bar's numbers are percent as text."""
+    """A row of the grid. tone: the span's type where it is a known one; the bar's numbers are percent as text.
+
+    took_ms: None when nobody said.
+    """
 
     span: SpanLine
     node: Node
@@ -24,6 +27,7 @@ class SpanRow:
     tone: str
     indent: int
     is_error: bool
+    took_ms: int | None
     x: str
     width: str
     wait: str
@@ -102,12 +106,18 @@ def row_of(trace: Trace, span: SpanLine, node: Node) -> SpanRow:
         tone=span.span_type if span.span_type in TYPES else "custom",
         indent=min(node.depth, MAX_INDENT),
         is_error=span.status == "error",
+        took_ms=took(span.latency_ms, span.ended_ms),
         x=f"{node.bar.start:.3f}%",
         width=f"{node.bar.width:.3f}%",
         wait=f"{node.bar.wait:.3f}%" if node.bar.wait else "",
         url=trace_url(slug, trace.trace_id, span.span_id),
         detail_url=place_of("trace-span", slug, id=trace.trace_id, span=span.span_id),
     )
+
+
+def took(latency_ms: int, ended_ms: int | None) -> int | None:
+    """How long a span took; None of one that said neither that nor when it ended: it may be running."""
+    return None if ended_ms is None and not latency_ms else latency_ms
 
 
 def next_error(errors: list[str], selected: str | None) -> str | None:

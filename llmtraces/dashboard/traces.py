@@ -1,6 +1,6 @@
 """The Traces page: all traces that match, each opening in place to its span tree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.http import HttpResponseBase
@@ -89,7 +89,7 @@ def chips_of(shell: Shell, form: TraceFilterForm) -> list[Chip]:
     return chips
 
 
-def cells(rows: Iterator[TraceRow]) -> Iterator[tuple[object, ...]]:
+def cells(rows: Iterable[TraceRow]) -> Iterator[tuple[object, ...]]:
     """The rows of the download, in the order of HEADER."""
     for trace, models in ((row.trace, row.models) for row in rows):
         yield (

@@ -36,7 +36,7 @@ class UsageHour(Hourly):
     reasoning_tokens = models.BigIntegerField()
     cost_micros = models.BigIntegerField()
     latency_ms = models.BigIntegerField()  # summed over spans
-    ttft_ms = models.BigIntegerField()  # summed over those that have one
+    ttft_ms = models.BigIntegerField()  # summed over the generation spans that have one
     ttft_count = models.BigIntegerField()
 
     class Meta(Hourly.Meta):

@@ -20,6 +20,10 @@ def by_value(column: str, name: str) -> models.Index:
     )
 
 
+# What lists of traces are narrowed and sorted by.
+ASKED = tuple(map(F, ("is_known", "status", "error_count", "cost_micros", "latency_ms", "total_tokens", "used_models")))
+
+
 class Trace(models.Model):
     """One trace of a project. Its totals are derived from its spans when these are folded, never incremented."""
 
@@ -52,15 +56,16 @@ class Trace(models.Model):
     output_tokens = models.BigIntegerField(default=0, db_default=0)
     total_tokens = models.BigIntegerField(default=0, db_default=0)
     cost_micros = models.BigIntegerField(default=0, db_default=0)
+    used_models = models.TextField(null=True, default="", db_default="")  # llmtraces.used_models; None: the spans tell
 
     class Meta:
         constraints = (models.UniqueConstraint(name="trace_once", fields=["project", "trace_id"]),)
         indexes = (
-            models.Index(F("project"), F("started_ms").desc(), F("id").desc(), name="trace_by_start"),
+            # With what lists are narrowed and sorted by beside it, so that a whole window of it is read in no time.
+            models.Index(F("project"), F("started_ms").desc(), F("id").desc(), *ASKED, name="trace_by_start"),
             by_value("cost_micros", "trace_by_cost"),
             by_value("latency_ms", "trace_by_latency"),
             by_value("total_tokens", "trace_by_tokens"),
-            models.Index(F("project"), F("status"), F("started_ms").desc(), name="trace_by_status"),
             models.Index(
                 F("project"),
                 F("session_id"),
@@ -84,15 +89,10 @@ class Trace(models.Model):
                 name="trace_by_user",
                 condition=Q(user_id__isnull=False),
             ),
-            # Failed traces, whichever way (llmtraces.queries.traces.HasError).
-            models.Index(
-                F("started_ms").desc(),
-                F("id").desc(),
-                F("project"),
-                name="trace_by_error",
-                condition=Q(is_known=True) & (Q(status="error") | Q(error_count__gt=0)),
-            ),
-            models.Index(fields=["started_ms"], name="trace_by_age"),  # all projects; retention
+            # All projects; retention
+            models.Index(F("started_ms").desc(), F("id").desc(), F("project"), *ASKED, name="trace_by_age"),
+            # Hardly any: a list asks the spans of these.
+            models.Index(fields=["used_models"], name="trace_of_many_models", condition=Q(used_models__isnull=True)),
         )
 
     def __str__(self) -> str:

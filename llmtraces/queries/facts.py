@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from llmtraces.contributions import SpanFacts, TraceFacts
-from llmtraces.incoming import Incoming, TraceKey
+from llmtraces.incoming import COMPLETED, Incoming, TraceKey, status_after, version_after
 from llmtraces.models import Span
 from llmtraces.retrievals import RetrievalFacts
 
@@ -51,19 +51,19 @@ class StoredTrace(NamedTuple):
         )
 
     def after(self, incoming: Incoming) -> "StoredTrace":
-        """The row with what came in."""
+        """The row with what came in. What a later post does not tell stays: it may bring but a span."""
         changed = self
         if (trace := incoming.trace) is not None:
             changed = changed._replace(
                 is_known=True,
-                session_id=trace.session_id,
-                user_id=trace.user_id,
-                prompt_name=trace.prompt_name,
-                prompt_version=trace.prompt_version,
-                name=trace.name,
-                posted_status=trace.status,
-                posted_ended_ms=trace.ended_ms,
-                started_ms=trace.started_ms,
+                session_id=trace.session_id or self.session_id,
+                user_id=trace.user_id or self.user_id,
+                prompt_name=trace.prompt_name or self.prompt_name,
+                prompt_version=version_after(self.prompt_version, trace),
+                name=trace.name or self.name,
+                posted_status=status_after(self.posted_status if self.is_known else COMPLETED, trace),
+                posted_ended_ms=trace.ended_ms or self.posted_ended_ms,
+                started_ms=trace.started_ms or (self.started_ms if self.is_known else incoming.received_ms),
             )
         if (update := incoming.update) is not None:
             words: dict[str, Any] = {

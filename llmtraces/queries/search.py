@@ -16,7 +16,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from bloop_site.lib.db import Found, IdAmong, words_pattern
 from llmtraces.models import Trace
-from llmtraces.queries.traces import TraceFilter, trace_list
+from llmtraces.queries.traces import TraceFilter, trace_list, uses_model
 from llmtraces.queries.window import Window
 from llmtraces.search_words import query_words
 
@@ -92,15 +92,11 @@ def by_index(window: Window, words: Sequence[str], status: str) -> list[int]:
         return list(rows.values_list("pk", flat=True)[: MOST + 1])
     # By their keys alone: SQLite, which guesses, would walk the window for them.
     rows = Trace.objects.filter(pk__in=ids, is_known=True)
+    if window.model or window.provider:
+        rows = rows.filter(uses_model(window))
     found = [
         (started_ms, pk)
         for pk, project_id, started_ms, its_status in rows.values_list("pk", "project_id", "started_ms", "status")
         if window.reach.covers(project_id) and window.holds(started_ms) and status in ("", its_status)
     ]
     return [pk for _, pk in sorted(found, reverse=True)]
-
-
-def traces_of(ids: Sequence[int]) -> list[Trace]:
-    """These traces in this order, with their projects; one query."""
-    rows = Trace.objects.select_related("project").in_bulk(list(ids))
-    return [rows[pk] for pk in ids if pk in rows]

@@ -11,7 +11,7 @@ from django.db.models.expressions import CombinedExpression
 
 from bloop_site.lib.clock import DAY_MS, HOUR_MS
 from llmtraces.models import TraceHour, UsageHour
-from llmtraces.queries.usage import SUMS, Usage, usage_of
+from llmtraces.queries.usage import NOTHING, SUMS, Usage, usage_of
 from llmtraces.queries.window import Window
 
 MODELS_SHOWN = 7  # with a colour of their own; the eighth is for all others
@@ -70,7 +70,7 @@ def models_over_time(window: Window, *, leading: list[str]) -> dict[str, list[Us
     slots = slots_of(window)
     rows = window.of_model(UsageHour.objects.all()).values("model", slot_ms=slot_of(slots)).annotate(**SUMS)
     found: defaultdict[str, defaultdict[int, Usage]] = defaultdict(lambda: defaultdict(Usage))
-    for row in rows.exclude(span_count=0, cost_micros=0).order_by():
+    for row in rows.exclude(**NOTHING).order_by():
         of_model = found[row["model"] if row["model"] in leading else ""]
         of_model[row["slot_ms"]] = of_model[row["slot_ms"]].plus(usage_of(row))
     return {model: [found[model][at] for at in slots.starts_ms] for model in [*leading, ""] if model in found}

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from bloop_site.lib.pagination import Page, page_of
 from llmtraces.models import Span, Trace
-from llmtraces.queries.traces import FEW, TraceFilter, ids_of_rare_model, trace_list, trace_total
+from llmtraces.queries.traces import TraceFilter, trace_ids, traces_of
 from llmtraces.queries.window import Window
 
 PAGE_SIZE = 50
-MOST_LISTED = FEW
+MOST_LISTED = 2_000
 MOST_EXPORTED = 10_000
 MODELS_A_ROW = 5
 
@@ -24,23 +24,20 @@ class TraceRow:
 
 
 def trace_rows(window: Window, filters: TraceFilter, *, wanted: str | None) -> tuple[Page, list[TraceRow]]:
-    """The page asked for, in three queries; in a long window of a model in up to two more.
+    """The page asked for, in three queries.
 
     Beyond 2,000 matches it says "more than" and later pages do not exist.
     """
-    ids = ids_of_rare_model(window)
-    total = trace_total(window, filters, at_most=MOST_LISTED + 1, ids=ids)
-    page = page_of(wanted=wanted, size=PAGE_SIZE, total=min(total, MOST_LISTED), more=total > MOST_LISTED)
-    found = trace_list(window, filters, few=total <= FEW, ids=ids).select_related("project")
-    traces = found[page.offset : page.offset + PAGE_SIZE]
-    return page, with_models(list(traces))
+    ids = trace_ids(window, filters, limit=MOST_LISTED + 1)
+    page = page_of(wanted=wanted, size=PAGE_SIZE, total=min(len(ids), MOST_LISTED), more=len(ids) > MOST_LISTED)
+    return page, with_models(traces_of(ids[page.offset : min(page.offset + PAGE_SIZE, MOST_LISTED)]))
 
 
 def exported_rows(window: Window, filters: TraceFilter) -> Iterator[TraceRow]:
-    """The first 10,000 matches, their models fetched by the thousand."""
-    traces = list(trace_list(window, filters, ids=ids_of_rare_model(window)).select_related("project")[:MOST_EXPORTED])
-    for start in range(0, len(traces), 1_000):
-        yield from with_models(traces[start : start + 1_000])
+    """The first 10,000 matches, fetched by the thousand."""
+    ids = trace_ids(window, filters, limit=MOST_EXPORTED)
+    for start in range(0, len(ids), 1_000):
+        yield from with_models(traces_of(ids[start : start + 1_000]))
 
 
 def with_models(traces: Sequence[Trace]) -> list[TraceRow]:

@@ -21,6 +21,9 @@ COUNTS = (
     "latency_ms",
 )
 
+# Of a row that says nothing. One without spans may: what a PUT said of a trace that has none (contract 8.1.3).
+NOTHING = {"span_count": 0, "input_tokens": 0, "output_tokens": 0, "cost_micros": 0}
+
 
 def percent(part: int, whole: int) -> float:
     """Part of whole in percent, two decimals; 0 of nothing."""
@@ -99,7 +102,7 @@ def overview(window: Window) -> Overview:
 def usage_by_hour(window: Window, *, limit: int, offset: int = 0) -> list[ModelHour]:
     """Per hour, model and provider, the newest hour first, over all projects of the window."""
     rows = window.of_model(UsageHour.objects.all()).values("hour_ms", "model", "provider").annotate(**SUMS)
-    ordered = rows.exclude(span_count=0, cost_micros=0).order_by("-hour_ms", "model", "provider")
+    ordered = rows.exclude(**NOTHING).order_by("-hour_ms", "model", "provider")
     return [
         ModelHour(row["hour_ms"], row["model"], row["provider"], usage_of(row))
         for row in ordered[offset : offset + limit]
@@ -109,13 +112,13 @@ def usage_by_hour(window: Window, *, limit: int, offset: int = 0) -> list[ModelH
 def usage_hours(window: Window) -> int:
     """How many rows `usage_by_hour` has."""
     rows = window.of_model(UsageHour.objects.all()).values("hour_ms", "model", "provider").annotate(**SUMS)
-    return rows.exclude(span_count=0, cost_micros=0).count()
+    return rows.exclude(**NOTHING).count()
 
 
 def usage_by_model(window: Window, *, limit: int) -> list[ModelUsage]:
     """Per model and provider, the dearest first."""
     rows = window.of_model(UsageHour.objects.all()).values("model", "provider").annotate(**SUMS)
-    ordered = rows.exclude(span_count=0, cost_micros=0).order_by("-cost_micros", "-span_count", "model", "provider")
+    ordered = rows.exclude(**NOTHING).order_by("-cost_micros", "-span_count", "model", "provider")
     return [ModelUsage(row["model"], row["provider"], usage_of(row)) for row in ordered[:limit]]
 
 

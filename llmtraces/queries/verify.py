@@ -9,37 +9,39 @@ from django.apps import apps
 
 from bloop_site.lib.clock import day_of, hour_of
 from llmtraces.contributions import Key, Rollup, Rollups, SpanFacts
-from llmtraces.models import Durations, Feedback, FeedbackHour, Score, ScoreSums, Session, Trace
+from llmtraces.models import Durations, Feedback, FeedbackHour, Score, ScoreSums, Session, Span, Trace
 from llmtraces.packing import unpacked
 from llmtraces.places import fifths_of, nanos_of, place_of
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
 from llmtraces.tables import TABLES
+from llmtraces.used_models import used_models
 
 CHUNK = 500
 Sums: TypeAlias = tuple[object, ...]  # the amounts of a row, in the order of its table's columns
 Owned: TypeAlias = tuple[int, int, str | None]  # first_ms, last_ms, user_id
 
 
-def differences() -> list[str]:
+def differences(*, since_ms: int = 0) -> list[str]:
     """One line for each rollup row and session that is not what its rows say; empty when all are right.
 
-    Reads everything: for checks, not for pages. Traces that come in meanwhile would look like differences, so run it
-    within one transaction (PostgreSQL: repeatable read) or on a quiet database.
+    since_ms: hours before are not compared. Reads everything: for checks, not for pages. Traces that come in meanwhile
+    would look like differences, so run it within `lib.db.one_moment` or on a quiet database.
     """
     expected = expected_rollups()
     found = []
     for name, table in TABLES.items():
         rows = stored_rows(name)
         wanted = dict(getattr(expected, name).changes())
-        for key in sorted({*rows, *wanted}, key=str):
+        hour = table.keys.index("hour_ms")
+        for key in sorted((key for key in {*rows, *wanted} if int(key[hour]) >= since_ms), key=str):
             have, want = rows.get(key), wanted.get(key)
             if have != want:
                 found += [f"{table.model} {key}: stored {have}, its traces add up to {want}"]
-    found += duration_differences(expected.durations) + session_differences()
+    found += duration_differences(expected.durations, since_ms) + session_differences() + model_differences()
     return found + judgement_differences()
 
 
-def duration_differences(expected: Rollup) -> list[str]:
+def duration_differences(expected: Rollup, since_ms: int) -> list[str]:
     """One line for each hour or day whose counts of a bucket are not what the traces add up to."""
     wanted: Counter[Key] = Counter()
     for (project_id, hour_ms, *named), (count,) in expected.changes():
@@ -52,7 +54,7 @@ def duration_differences(expected: Rollup) -> list[str]:
     return [
         f"Durations {key}: stored {stored.get(key)}, its traces add up to {wanted.get(key)}"
         for key in sorted({*stored, *wanted}, key=str)
-        if stored.get(key) != wanted.get(key)
+        if stored.get(key) != wanted.get(key) and int(key[2]) >= since_ms
     ]
 
 
@@ -136,6 +138,18 @@ def stored_sessions() -> dict[Key, Owned]:
     """The rows of the table."""
     rows = Session.objects.values_list("project_id", "session_id", "first_ms", "last_ms", "user_id")
     return {(project_id, session_id): (first, last, owner) for project_id, session_id, first, last, owner in rows}
+
+
+def model_differences() -> list[str]:
+    """One line for each trace that names other models than its spans have."""
+    pairs: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+    for trace_id, *pair in Span.objects.values_list("trace_id", "model", "provider").distinct():
+        pairs[trace_id].append((pair[0], pair[1]))
+    return [
+        f"Trace {pk}: stored {stored!r}, its spans are of {used_models(pairs[pk])!r}"
+        for pk, stored in Trace.objects.values_list("pk", "used_models").iterator(chunk_size=CHUNK)
+        if stored != used_models(pairs[pk])
+    ]
 
 
 def expected_rollups() -> Rollups:

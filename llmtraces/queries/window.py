@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, Sum
 
 from bloop_site.lib.clock import HOUR_MS, hour_of
 from llmtraces.models import UsageHour
 from projects.access import Reach
 from projects.models import Project
 
+MOST_NAMES = 300
 Row = TypeVar("Row", bound=Model)
 
 
@@ -99,6 +100,10 @@ def in_reach(reach: Reach, rows: QuerySet[Row]) -> QuerySet[Row]:
 
 
 def names_in(window: Window) -> list[tuple[str, str]]:
-    """The (model, provider) pairs used in the window, whichever are chosen; "" for none. One query."""
-    rows = window.hourly(UsageHour.objects.exclude(span_count=0))
-    return list(rows.values_list("model", "provider").distinct().order_by("model", "provider"))
+    """The (model, provider) pairs used in the window, whichever are chosen; "" for none. One query.
+
+    At most 300, the busiest: names are the client's, and a list of thousands to choose from is megabytes on each page.
+    """
+    rows = window.hourly(UsageHour.objects.exclude(span_count=0)).values("model", "provider")
+    busiest = rows.annotate(calls=Sum("span_count")).order_by("-calls", "model", "provider")[:MOST_NAMES]
+    return sorted((row["model"], row["provider"]) for row in busiest)

@@ -15,7 +15,7 @@ from bloop_site.lib.db import insert_rows
 from ingest.registry import Payload
 from llmtraces.contract import MAX_MICROS, SpanIn, TraceIn, UpdateIn, decode_entries, encode_entries
 from llmtraces.contributions import Rollups, SpanFacts, Totals
-from llmtraces.incoming import Incoming, TraceKey, gathered, span_facts, with_kept_retrieval
+from llmtraces.incoming import Incoming, TraceKey, gathered, in_time, span_facts, with_kept_retrieval
 from llmtraces.pricing import Price, Tokens, price_of
 from llmtraces.queries.facts import TRACE_COLUMNS, StoredTrace, spans_of, stored_trace
 from llmtraces.queries.prices import overrides_of
@@ -23,6 +23,7 @@ from llmtraces.services.retrievals import Changed, SpanKey, changed_retrievals, 
 from llmtraces.services.rollups import write_rollups
 from llmtraces.services.search_index import Folded, index_words
 from llmtraces.services.sessions import SessionKey, write_sessions
+from llmtraces.used_models import used_models
 from projects.models import Project
 
 ENTRIES = Iterable[tuple[str, int, TraceIn | UpdateIn]]
@@ -39,7 +40,7 @@ UPDATE_TRACE = """
         name = %s, posted_status = %s, posted_ended_ms = %s, started_ms = %s, put_status = %s, put_ended_ms = %s,
         put_input_tokens = %s, put_output_tokens = %s, put_cost_micros = %s, status = %s, ended_ms = %s,
         latency_ms = %s, span_count = %s, error_count = %s, input_tokens = %s, output_tokens = %s,
-        total_tokens = %s, cost_micros = %s
+        total_tokens = %s, cost_micros = %s, used_models = %s
     WHERE id = %s
 """
 SPAN_COLUMNS = (
@@ -116,18 +117,20 @@ def write_traces(batch: dict[TraceKey, Incoming]) -> None:
     for row in stored:
         incoming, before = batch[row.key], spans[row.id]
         change.add(row.project_id, row.facts(), list(before.values()), sign=-1)
-        priced = [priced_span(span, prices[row.project_id], prices[None]) for span in incoming.spans.values()]
+        after = row.after(incoming)
+        began_ms = row.started_ms if row.is_known else incoming.received_ms
+        spans_in = in_time(incoming, before, trace_started_ms=began_ms)
+        priced = [priced_span(span, prices[row.project_id], prices[None]) for span in spans_in]
         came = {
             each.span.span_id: with_kept_retrieval(each.span, each.facts, before.get(each.span.span_id))
             for each in priced
         }
         now = {**before, **came}
         retrievals += changed_retrievals(row.project_id, row.id, before=before, now=came)
-        after = row.after(incoming)
         totals = change.add(row.project_id, after.facts(), list(now.values()))
         note_sessions(sessions, row, after)
         folded.append(Folded(row if row.id in earlier else None, after, before, incoming))
-        rows.append(update_row(after, totals))
+        rows.append(update_row(after, totals, used_models((each.model, each.provider) for each in now.values())))
         new_spans.append((row, priced))
     with connection.cursor() as cursor:
         cursor.executemany(UPDATE_TRACE, rows)
@@ -167,7 +170,7 @@ def find_or_make(batch: dict[TraceKey, Incoming]) -> tuple[list[StoredTrace], se
 
 def started_of(incoming: Incoming) -> int:
     """When a trace that is new began, as far as is known."""
-    return incoming.trace.started_ms if incoming.trace else incoming.received_ms
+    return (incoming.trace and incoming.trace.started_ms) or incoming.received_ms
 
 
 def priced_span(span: SpanIn, own: dict[str, Price], general: dict[str, Price]) -> PricedSpan:
@@ -191,7 +194,7 @@ def our_price(
     return (0, "unknown") if price is None else (min(price.cost_micros(tokens), MAX_MICROS), "price")
 
 
-def update_row(row: StoredTrace, totals: Totals) -> tuple[Any, ...]:
+def update_row(row: StoredTrace, totals: Totals, models: str | None) -> tuple[Any, ...]:
     """The parameters of UPDATE_TRACE."""
     facts = row.facts()
     return (
@@ -205,6 +208,7 @@ def update_row(row: StoredTrace, totals: Totals) -> tuple[Any, ...]:
         totals.output_tokens,
         totals.total_tokens,
         totals.cost_micros,
+        models,
         row.id,
     )
 

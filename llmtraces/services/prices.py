@@ -80,6 +80,8 @@ def set_price(
 
 def remove_price(*, project: Project | None, model: str, actor: Actor, now: datetime, token: str = "") -> None:
     """Forget an override: the global one, else the table holds again. Raises PriceGone."""
+    if "\x00" in model:  # no override has one, and PostgreSQL cannot be asked
+        raise PriceGone
     with transaction.atomic():
         if not PriceOverride.objects.filter(project=project, model=model).delete()[0]:
             raise PriceGone

@@ -149,7 +149,7 @@ def run_row(run: PurgeRun) -> RunRow:
         removed=run.rows_removed,
         total=max(1, run.rows_total, run.rows_removed),
         is_counted=run.rows_total > 0,
-        parts=[(number, words_of(name)) for name, number in run.removed.items() if number],
+        parts=[(number, words_of(name, count=number)) for name, number in run.removed.items() if number],
         bytes_returned=run.bytes_returned,
         took=span_words((run.finished_at - run.started_at).total_seconds()) if run.finished_at else "",
         failures=[(words_of(name) if name != SPACE else "room in the file", why) for name, _, why in lines],

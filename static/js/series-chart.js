@@ -9,9 +9,18 @@ const STEPS = [1, 2, 3, 4, 6, 8, 12, 24, 48, 72, 168, 336];
 const clockName = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+const tiny = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2, maximumFractionDigits: 20 });
 const NARROW = 400;
 const GREY = 8; // of the tones
 const charts = new Set();
+// Size in ms, unit, size of the lesser unit beside it, lesser unit.
+const LONG = [
+  [DAY, "d", HOUR, "h"],
+  [HOUR, "h", 60000, "min"],
+  [60000, "min", 1000, "s"],
+];
+
+const LONG_STEPS = [20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400].map((seconds) => seconds * 1000);
 
 // One unit each: the value as bloop_site/lib/figures.py tells it.
 const UNITS = {
@@ -19,15 +28,22 @@ const UNITS = {
   money: (micros) => {
     const dollars = micros / 1e6;
     if (dollars === 0) return "$0";
+    if (dollars < 0.0001) return "< $0.0001";
     if (dollars >= 1000) return `$${compact.format(dollars)}`;
     return `$${dollars.toFixed(dollars < 1 ? 4 : 2).replace(/(\.\d\d\d*?)0+$/, "$1")}`;
   },
   duration: (ms) => {
     if (ms < 1000) return `${Math.round(ms)} ms`;
-    if (ms < 60000) return `${Number((ms / 1000).toFixed(1))} s`;
-    return `${Number((ms / 60000).toFixed(1))} min`;
+    if (ms < 59950) return `${Number((ms / 1000).toFixed(1))} s`;
+    const rounded = Math.round(ms / 1000) * 1000;
+    const [size, unit, lesserSize, lesser] = LONG.find(([least]) => rounded >= least);
+    const rest = Math.floor((rounded % size) / lesserSize);
+    return `${exact.format(Math.floor(rounded / size))} ${unit}${rest ? ` ${rest} ${lesser}` : ""}`;
   },
 };
+
+// On an axis small money has all its digits: steps of it are to be told apart.
+const axisUnit = (unit) => (unit === "money" ? (micros) => (0 < micros && micros < 1000 ? `$${tiny.format(micros / 1e6)}` : UNITS.money(micros)) : UNITS[unit]);
 
 // The browser resolves light-dark() and oklch(); a canvas wants the finished colour.
 function colourReader(element) {
@@ -40,11 +56,14 @@ function colourReader(element) {
   return { read, done: () => probe.remove() };
 }
 
-// 0 and at most four round numbers above it.
-function valueSplits(peak) {
+// 0 and at most four round numbers above it: of counts whole ones, of long durations minutes, hours or days.
+function valueSplits(peak, unit) {
   const rough = peak / 4 || 1;
-  const size = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].find((factor) => factor * size >= rough) * size;
+  const one = unit === "duration" && rough > DAY ? DAY : 1;
+  const size = one * 10 ** Math.floor(Math.log10(rough / one));
+  let step = [1, 2, 2.5, 5, 10].find((factor) => factor * size >= rough) * size;
+  if (unit === "count") step = Math.ceil(step);
+  if (unit === "duration" && rough > 10000) step = LONG_STEPS.find((each) => each >= rough) ?? step;
   const splits = [];
   for (let value = 0; value <= peak * 1.001; value += step) splits.push(value);
   return splits;
@@ -115,7 +134,7 @@ function xSplits(data, count, width) {
 function options(chart) {
   const { figure, box, data } = chart;
   const count = data.series[0].values.length;
-  const tell = UNITS[data.unit];
+  const tell = axisUnit(data.unit);
   const { read, done } = colourReader(figure);
   const label = read("text-quiet");
   const grid = read("chart-grid");
@@ -127,7 +146,7 @@ function options(chart) {
   });
   done();
   const peak = Math.max(...heights(data).flat()) || 1;
-  const labels = valueSplits(peak);
+  const labels = valueSplits(peak, data.unit);
   const longest = Math.max(...labels.map((value) => tell(value).length));
   const axis = { stroke: label, font: `12px ${getComputedStyle(figure).fontFamily}`, ticks: { show: false }, gap: 6 };
   return {

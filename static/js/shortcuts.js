@@ -40,7 +40,8 @@ async function refreshResults(position = null) {
 async function setStatus(row, status) {
   if (row.dataset.status === status) return;
   const position = rows().indexOf(row);
-  await window.htmx.ajax("POST", row.dataset.statusUrl, { source: row, target: row, swap: "none", values: { status } });
+  const values = { status, was: row.dataset.status };
+  await window.htmx.ajax("POST", row.dataset.statusUrl, { source: row, target: row, swap: "none", values });
   await refreshResults(position);
 }
 

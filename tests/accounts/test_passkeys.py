@@ -329,12 +329,12 @@ def test_a_spoilt_part_is_refused_and_at_once(part: str, junk: Any):
     registration["response"][part if part != "main" else "attestationObject"] = junk
     answer["response"][part if part != "main" else "authenticatorData"] = junk
 
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(Refused):
         check(registration)
     with pytest.raises(Refused):
         verify(answer, made.public_key)
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 @hypothesis_settings(deadline=None)

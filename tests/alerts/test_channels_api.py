@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEntry
+from alerts.limits import take_test
 from alerts.models import Channel
 from projects.services.projects import NewProject
 from tests.alerts.made import MAIL, SLACK, WEBHOOK, make_channel, make_rule
@@ -148,3 +149,51 @@ def test_a_rule_that_tells_nobody_is_tested_too(api: Client, shop: NewProject):
     rule = make_rule(shop.project)
 
     assert api.post(f"/v1/alerts/{rule.pk}/test").json() == {"sent": True, "results": []}
+
+
+# --- How often --------------------------------------------------------------------------------------------------------
+
+
+def test_tests_of_a_project_that_come_too_fast_are_told_when_to_come_again(
+    api: Client, admin_client: Client, shop: NewProject, other: NewProject
+):
+    path = f"/v1/alerts/{make_rule(shop.project).pk}/test"
+    assert {api.post(path).status_code for _ in range(10)} == {200}
+
+    refused = api.post(path)
+    again = admin_client.post(f"/v1/alerts/{make_rule(shop.project).pk}/test")
+
+    assert refused.status_code == again.status_code == 429
+    wait = int(refused["Retry-After"])
+    assert 1 <= wait <= 6
+    assert refused.json() == {"error": f"too many tests, wait for {wait}s"}
+    for free in (make_rule(other.project), make_rule(None)):
+        assert admin_client.post(f"/v1/alerts/{free.pk}/test").status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_the_button_says_so_too_and_sends_nothing(
+    headers: dict[str, str],
+    admin_client: Client,
+    shop: NewProject,
+    sinks: Callable[[Answer], Sink],
+    private_allowed: None,
+):
+    rule, sink = make_rule(shop.project), sinks(answering(200))
+    make_channel(rule, {"type": "webhook", "url": sink.url()})
+    for _ in range(10):
+        take_test(rule)
+
+    refused = admin_client.post(f"/alerts/{rule.pk}/test", headers=headers)
+
+    assert refused.status_code == 429
+    assert f"Wait {refused['Retry-After']} second" in refused.content.decode()
+    assert sink.got == []
+
+
+def test_who_may_not_test_a_rule_takes_no_test_from_those_who_may(api: Client, member_client: Client, shop: NewProject):
+    path = f"/v1/alerts/{make_rule(shop.project).pk}/test"
+    for _ in range(12):
+        assert member_client.post(path).status_code in (403, 404)
+
+    assert api.post(path).status_code == 200

@@ -46,7 +46,7 @@ def fire(shop: NewProject, url: str, cause: str = "new:1") -> Delivery:
     return Delivery.objects.get(firing=firing)
 
 
-def wait_for(state: str, delivery: Delivery, *, seconds: float = 10) -> None:
+def wait_for(state: str, delivery: Delivery, *, seconds: float = 30) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         delivery.refresh_from_db()
@@ -135,7 +135,7 @@ def test_the_thread_ends_when_nothing_is_due_and_begins_anew(courier: Courier, s
         delivery = fire(shop, sink.url(), cause=f"new:{number}")
         delivery_tasks.wake_courier()
         wait_for("sent", delivery)
-        until = time.monotonic() + 5
+        until = time.monotonic() + 30
         while courier.thread is not None and time.monotonic() < until:
             time.sleep(0.01)
         assert courier.thread is None

@@ -134,6 +134,18 @@ def test_a_message_is_not_sent_before_it_is_due(shop: NewProject, sinks: Start):
     assert sink.got == []
 
 
+def test_what_a_clock_that_ran_ahead_left_is_sent_now(shop: NewProject, sinks: Start):
+    sink = sinks(answering(200))
+    firing = fire(shop, ("webhook", sink.url()))
+    Delivery.objects.update(due_ms=NOW_MS + 100 * MINUTE)
+    assert claims.next_due_ms(now_ms=NOW_MS) == NOW_MS
+
+    run()
+
+    assert (only(firing).state, len(sink.got)) == ("sent", 1)
+    assert claims.next_due_ms(now_ms=NOW_MS) is None
+
+
 def test_500_twice_and_then_200_is_three_attempts_of_one_message(shop: NewProject, sinks: Start):
     sink = sinks(in_turn(answering(500, b"oops"), answering(503), answering(200)))
     firing = fire(shop, ("webhook", sink.url()))

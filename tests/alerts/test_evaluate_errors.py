@@ -7,6 +7,7 @@ import pytest
 from alerts.models import Firing
 from bloop_site.lib.clock import DAY_MS
 from errors.models import Event, Issue, Status
+from errors.queries import alerting
 from errors.services.merge import merge_issues
 from errors.services.status import Actor
 from projects.services.projects import NewProject
@@ -53,6 +54,50 @@ def test_a_rule_of_another_project_or_one_that_is_off_keeps_still(shop: NewProje
     send_at(shop, T, "fp1")
 
     assert fired(T) == []
+
+
+@pytest.mark.parametrize("status", [Status.IGNORED, Status.MUTED])
+@pytest.mark.parametrize("window_secs", [1_200, 86_400])
+def test_once_an_issue_is_ignored_or_muted_what_came_before_counts_no_more(
+    window_secs: int, status: Status, shop: NewProject
+):
+    make_rule("threshold", shop.project, threshold=5, window_secs=window_secs)
+    for minute in range(-6, 6):
+        send_at(shop, T + minute * MINUTE_MS, "noisy", "noisy", "rare")
+    put("noisy", status, at=T + 6 * MINUTE_MS)
+    send_at(shop, T + 7 * MINUTE_MS, "noisy", "noisy", "noisy")  # these are not counted at all
+
+    (message,) = fired(T + 8 * MINUTE_MS)
+
+    assert message.startswith("12 events ")
+    put("rare", status, at=T + 8 * MINUTE_MS)
+    assert fired(T + 8 * MINUTE_MS + 900_000) == []
+
+
+def test_a_spike_of_an_issue_that_is_ignored_now_is_none(shop: NewProject):
+    make_rule("spike", shop.project, multiplier=3.0, baseline_window_secs=3_000, compare_window_secs=300)
+    for minute in range(0, 50, 5):
+        send_at(shop, T + minute * MINUTE_MS, "a")
+    send_at(shop, T + 51 * MINUTE_MS, *["b"] * 30)
+    put("b", Status.IGNORED, at=T + 52 * MINUTE_MS)
+
+    assert fired(T + 53 * MINUTE_MS) == []
+    put("b", Status.UNRESOLVED, at=T + 53 * MINUTE_MS)
+    assert len(fired(T + 53 * MINUTE_MS + 1)) == 1
+
+
+def test_of_more_events_than_are_read_a_part_of_an_hour_is_reckoned(shop: NewProject, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(alerting, "MAX_READ", 10)
+    make_rule("threshold", shop.project, threshold=10, window_secs=86_400)
+    for minute in range(30):
+        send_at(shop, T + minute * MINUTE_MS, "noisy")
+    put("noisy", Status.IGNORED, at=T + 30 * MINUTE_MS)
+    send_at(shop, T + 31 * MINUTE_MS, *["noisy"] * 30)
+    send_at(shop, T + 32 * MINUTE_MS, *["a"] * 11)
+
+    (message,) = fired(T + 33 * MINUTE_MS)
+
+    assert message.startswith("11 events ")
 
 
 @pytest.mark.parametrize(
@@ -347,7 +392,7 @@ def test_an_hour_that_stands_out_from_its_season_is_told_of_once(shop: NewProjec
 
     assert fired(T + 30_000) == []  # the hour's last events may not be folded yet
     (message,) = fired(T + 61_000)
-    assert message.startswith("Error spike in Shop: 30 events in the last hour where ")
+    assert message.startswith("Error spike in Shop: 30 events in the hour from 09:00 UTC where ")
     assert message.endswith(": [TypeError] Cannot read property 'id' of undefined - a")
     firing = Firing.objects.get()
     assert f"(score {firing.measured:.1f}, threshold 4)" in message

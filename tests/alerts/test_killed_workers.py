@@ -51,7 +51,7 @@ def killed_worker(patch: str) -> None:
         "BLOOP__ALERTING__ALLOW_PRIVATE_ADDRESSES": "true",
     }
     argv = [sys.executable, "-c", WORKER.format(patch=patch)]
-    done = subprocess.run(argv, cwd=settings.BASE_DIR, env=env, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(argv, cwd=settings.BASE_DIR, env=env, capture_output=True, timeout=180, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

@@ -151,7 +151,7 @@ def test_seasons_are_foretold(shop: NewProject):
     found = foretold(shop, "spike", multiplier=1, baseline_window_secs=60, compare_window_secs=60, method="seasonal")
 
     (message,) = messages(found)
-    assert message.startswith("Error spike in Shop: 40 events in the last hour where 1.")
+    assert message.startswith("Error spike in Shop: 40 events in the hour from 00:00 UTC where 1.")
     assert found.firings[0].at_ms == T - 9 * HOUR_MS
 
 

@@ -1,6 +1,7 @@
 """`/v1/alerts` as contract 6.1 has it: shapes, both forms, what a PUT leaves alone, who may do what."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from alerts.services import rules
 from projects.models import Membership
 from projects.services.projects import NewProject
 from tests.alerts.made import THRESHOLD, make_channel, make_rule
-from tests.factories import make_token, make_user
+from tests.factories import make_project, make_token, make_user
+from tests.ingest.conftest import at_once
+from tests.ingest.conftest import shared_database as shared_database  # noqa: PLC0414  a fixture for these tests
 
 pytestmark = pytest.mark.django_db
 KEPT = {**THRESHOLD, "fingerprint": None, "route": None}
@@ -193,6 +196,37 @@ def test_a_put_changes_what_is_given(api: Client):
     assert (other["rule_type"], other["config"]) == ("new_issue", {"type": "new_issue", "environment": None})
     assert flat["config"] == {**KEPT, "threshold": 5, "window_secs": 60}
     assert part["config"] == {**KEPT, "threshold": 9, "window_secs": 60}
+
+
+def test_a_flat_put_that_names_the_rules_own_kind_leaves_its_other_parameters_alone(api: Client):
+    made = post(api, name="n", rule_type="llm_latency", percentile="p50", threshold_ms=100, window_secs=60).json()
+
+    part = put(api, made["id"], rule_type="llm_latency", threshold_ms=900)
+    same = put(api, made["id"], rule_type="llm_latency")
+
+    assert part.status_code == same.status_code == 200
+    assert part.json()["config"] == same.json()["config"] == {**made["config"], "threshold_ms": 900}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_flat_puts_at_once_each_is_applied_whole(shared_database: None):
+    project = make_project(slug="shop").project
+    rule = make_rule(project)
+    headers = {"Authorization": f"Bearer {make_token(project, scopes=SCOPES).secret}"}
+    clients = [Client(headers=headers) for _ in range(3)]
+
+    for number in range(1, 6):
+        changes: list[dict[str, Any]] = [
+            {"threshold": number, "description": f"d{number}"},
+            {"window_secs": 60 * number},
+            {"route": f"/{number}", "name": f"n{number}"},
+        ]
+        calls = [partial(put, client, rule.pk, **change) for client, change in zip(clients, changes, strict=True)]
+        assert [answer.status_code for answer in at_once(calls)] == [200, 200, 200]
+
+        rule.refresh_from_db()
+        expected = {**KEPT, "threshold": number, "window_secs": 60 * number, "route": f"/{number}"}
+        assert (rule.config, rule.name, rule.description) == (expected, f"n{number}", f"d{number}")
 
 
 @pytest.mark.parametrize("config", [{"type": "new_issue"}, {}, [], "threshold"])

@@ -568,7 +568,7 @@ def check(value: Any) -> None:
         for each in value:
             check(each)
         return
-    assert type(value) in {int, float, str}, type(value)
+    assert type(value) in {bool, int, float, str}, type(value)
     assert value == value, "not a number"  # noqa: PLR0124
 
 

@@ -100,7 +100,7 @@ def test_a_start_whose_rp_id_does_not_fit_the_origin_stops_with_the_plain_words(
     env = {**os.environ, **auth, "BLOOP__DATABASE__PATH": str(tmp_path / "b.db")}
 
     done = subprocess.run(
-        [sys.executable, "manage.py", *words], env=env, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "manage.py", *words], env=env, capture_output=True, text=True, check=False, timeout=180
     )
 
     assert done.returncode != 0

@@ -12,6 +12,7 @@ from bloop_site.lib.clock import now_ms
 from errors.dashboard import bulk as bulk_views
 from errors.models import BulkChange, Issue, Transition
 from errors.tasks import work_off_bulks
+from projects.models import Membership
 from projects.services.projects import NewProject
 from tests.factories import event_json, make_issue, make_user, record
 
@@ -63,7 +64,7 @@ def unhurried_work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         ("resolve-next", "resolved", "Resolved 2 issues."),
         ("ignore", "ignored", "Ignored 2 issues."),
         ("mute", "muted", "Muted 2 issues."),
-        ("unresolve", "unresolved", "Unresolved 0 issues. 2 were so already."),
+        ("unresolve", "unresolved", "Unresolved 0 issues. 2 were so already, or changed meanwhile."),
     ],
 )
 def test_ticked_issues_are_changed_and_the_list_says_so_without_scripts(
@@ -133,6 +134,31 @@ def test_a_project_in_the_query_narrows_what_ids_may_name(admin_client: Client, 
     assert (statuses(shop), statuses(other)) == ({"own": "resolved"}, {"foreign": "unresolved"})
 
 
+def test_a_ticked_issue_that_somebody_was_quicker_with_is_left_and_said(client: Client, three: NewProject):
+    a, b = ids("a", "b")
+    client.post("/errors/shop/a/status", {"status": "ignored"})
+
+    answer = client.post("/errors/bulk", {"ids": [a, b], "action": "resolve", "query": "project=shop"}, headers=HTMX)
+
+    assert statuses(three) == {"a": "ignored", "b": "resolved", "c": "unresolved"}
+    assert "Resolved 1 issue. 1 was so already, or changed meanwhile." in answer.content.decode()
+
+
+@pytest.mark.parametrize("query", [{}, {"query": "status=bogus"}, {"query": "release=" + "9" * 300}])
+def test_all_that_match_are_not_all_there_is_when_nothing_valid_says_what_to_match(
+    query: dict[str, str], client: Client, three: NewProject, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("errors.dashboard.views.PAGE_SIZE", 2)
+    page = client.get(f"/errors?{query.get('query', 'status=bogus')}").content.decode()
+
+    answer = client.post("/errors/bulk", {"matching": "all", "action": "resolve", **query})
+
+    assert "matching</label>" not in page
+
+    assert answer.status_code == 302
+    assert set(statuses(three).values()) == {"unresolved"}
+
+
 @pytest.mark.parametrize(
     ("form", "status"),
     [
@@ -178,6 +204,20 @@ def test_undo_takes_back_what_nobody_changed_since(client: Client, three: NewPro
     assert statuses(three) == {"a": "unresolved", "b": "muted", "c": "unresolved"}
     words = re.sub(r"\s+", " ", client.get("/errors").content.decode())
     assert "Took back the change of 1 issue. 1 was changed again since." in words
+
+
+def test_who_was_taken_out_of_a_project_takes_nothing_back_there(
+    client: Client, member: User, three: NewProject, other: NewProject
+):
+    Membership.objects.create(project=other.project, user=member)
+    make_issue(other.project, fingerprint="theirs")
+    client.post("/errors/bulk", {"action": "mute", "matching": "all"})
+    Membership.objects.filter(project=three.project, user=member).delete()
+
+    client.post("/errors/bulk-undo", {"id": BulkChange.objects.get().pk})
+
+    assert statuses(three) == dict.fromkeys("abc", "muted")
+    assert statuses(other) == {"theirs": "unresolved"}
 
 
 def test_htmx_undo_gets_how_far_it_is_and_fetches_the_list_anew(client: Client, three: NewProject):

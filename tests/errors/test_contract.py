@@ -385,7 +385,9 @@ def assert_fits(event: Event) -> None:
     assert event.metadata is None or json.loads(event.metadata) is not None
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(raw=arbitrary)
 def test_any_json_is_refused_or_becomes_an_event_that_fits_and_can_be_stored(raw: Any, shop: NewProject) -> None:
     event, reason = attempt(

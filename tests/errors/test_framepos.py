@@ -63,7 +63,7 @@ def test_a_line_without_one_has_none(line: str):
     "piece", ["(", ":1", ":1:1", "(:1:1", "a:1", "eval at (", "@", ":", "1", "?", "(eval at ", ":1:1)"]
 )
 def test_no_line_takes_long(piece: str):
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     for line in (
         piece * (65_536 // len(piece)),
@@ -72,7 +72,7 @@ def test_no_line_takes_long(piece: str):
     ):
         position_of(line)
 
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from bloop_site.lib.clock import DAY_MS, HOUR_MS, hour_of, now_ms
+from errors.links import issue_url
 from errors.models import Event, Issue
 from projects.services.projects import NewProject
 from tests.factories import event_json, make_issue, record
@@ -178,3 +179,48 @@ def test_the_address_of_a_merged_fingerprint_leads_to_the_issue_that_shows_it(cl
 
     assert (answer.status_code, answer.headers["Location"]) == (302, "/errors/shop/owner")
     assert "is merged into this one" in client.get("/errors/shop/owner").content.decode()
+
+
+# --- Addresses --------------------------------------------------------------------------------------------------------
+
+
+def folded(path: str) -> str:
+    """The path as a browser asks for it: segments of dots, escaped or not, are taken for folders (WHATWG URL 4.4)."""
+    kept: list[str] = []
+    for segment in path.split("/")[1:]:
+        dots = re.sub("%2e", ".", segment, flags=re.IGNORECASE)
+        if dots == "..":
+            kept = kept[:-1]
+        elif dots != ".":
+            kept.append(segment)
+    return "/" + "/".join(kept)
+
+
+@pytest.mark.parametrize(
+    "fingerprint", [".", "..", "a/..", "../b", "x/./y", "../../settings/tokens", ".~", "..~~", "~"]
+)
+def test_browsers_fold_no_address_of_an_issue(fingerprint: str, client: Client, shop: NewProject):
+    make_issue(shop.project, fingerprint=fingerprint)
+
+    rows = client.get("/errors").context["rows"]
+    shown = client.get(folded(rows[0].url))
+    resolved = client.post(folded(rows[0].status_url), {"status": "resolved"})
+
+    assert shown.context["issue"].fingerprint == fingerprint
+    assert (resolved.status_code, resolved.headers["Location"]) == (302, rows[0].url)
+    assert Issue.objects.get().status == "resolved"
+
+
+def test_an_issue_of_dots_answers_as_it_is_spelled_too(client: Client, shop: NewProject):
+    make_issue(shop.project, fingerprint="a/../b")
+
+    assert client.get("/errors/shop/a/../b").context["issue"].fingerprint == "a/../b"
+
+
+def test_an_issue_of_dots_is_found_by_the_address_of_its_page(client: Client, shop: NewProject):
+    make_issue(shop.project, fingerprint="..", error_type="Dots")
+    make_issue(shop.project, fingerprint="other")
+
+    found = client.get("/errors/shop/other/merge", {"q": f"http://testserver{issue_url('shop', '..')}"})
+
+    assert [each.fingerprint for each in found.context["rows"]] == [".."]

@@ -245,6 +245,39 @@ def test_the_second_of_two_people_sees_what_happened(
     assert (b"<html" in answer.content) is not bool(headers)
 
 
+def test_the_second_of_two_on_a_list_is_told_in_a_toast(client: Client, shop: NewProject, issue: Issue):
+    colleague(shop.project).post(f"{PAGE}/status", {"status": "ignored"})
+
+    late = client.post(f"{PAGE}/status", {"status": "resolved", "was": "unresolved"}, headers=HTMX)
+    issue.refresh_from_db()
+    kept = issue.status
+    seen_since = client.post(f"{PAGE}/status", {"status": "resolved", "was": "ignored"}, headers=HTMX)
+
+    assert (late.status_code, kept) == (409, "ignored")
+    toast = json.loads(late.headers["HX-Trigger"])["toast"]
+    assert re.fullmatch(r"ana ignored this \d+ seconds? ago\. Your change was not made\.", toast["message"])
+    assert seen_since.status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
+@pytest.mark.parametrize("path", ["status", "undo", "merge"])
+def test_who_acts_on_an_issue_that_was_merged_meanwhile_is_led_to_where_it_is_and_told(
+    path: str, headers: dict[str, str], client: Client, shop: NewProject, issue: Issue
+):
+    into, third = (make_issue(shop.project, fingerprint=name) for name in ("into", "third"))
+    client.post(f"{PAGE}/status", {"status": "muted"})
+    made = Transition.objects.get()
+    colleague(shop.project).post(f"{PAGE}/merge", {"into": str(into.pk)})
+
+    form = {"status": "resolved", "seen": made.pk, "transition": made.pk, "into": third.pk}
+    answer = client.post(f"{PAGE}/{path}", form, headers=headers)
+
+    assert answer.headers["HX-Redirect" if headers else "Location"] == "/errors/shop/into"
+    assert "merged into this one meanwhile. Your change was not made." in words(client.get("/errors/shop/into"))
+    assert Transition.objects.get() == made
+    assert set(Issue.objects.values_list("status", "merged_into")) == {("unresolved", None), ("unresolved", into.pk)}
+
+
 def test_a_change_made_with_the_new_state_in_sight_is_made(client: Client, shop: NewProject, issue: Issue):
     colleague(shop.project).post(f"{PAGE}/status", {"status": "resolved"})
 
@@ -505,6 +538,24 @@ def test_what_was_taken_out_already_is_said_to_be(client: Client, shop: NewProje
     assert "has been taken apart already" in words(client.get("/errors/shop/into"))
 
 
+def test_what_came_along_with_a_merged_issue_can_be_taken_out_where_it_is_listed(
+    client: Client, shop: NewProject, issue: Issue
+):
+    middle, outer = (make_issue(shop.project, fingerprint=name) for name in ("middle", "outer"))
+    client.post(f"{PAGE}/merge", {"into": str(middle.pk)})
+    client.post("/errors/shop/middle/merge", {"into": str(outer.pk)})
+    inner = str(middle.merges.get().pk)
+
+    listed = re.findall(r'name="merge" value="(\d+)"', client.get("/errors/shop/outer").content.decode())
+    answers = [client.post("/errors/shop/outer/unmerge", {"merge": inner}) for _ in range(2)]
+
+    assert inner in listed
+    assert (answers[0].status_code, answers[0].headers["Location"]) == (302, PAGE)
+    assert answers[1].status_code == 404  # no way leads from there to here any more
+    assert Issue.objects.get(fingerprint="fp").merged_into is None
+    assert Issue.objects.get(fingerprint="middle").merged_into == outer
+
+
 # --- Of others --------------------------------------------------------------------------------------------------
 
 
@@ -529,6 +580,18 @@ def test_the_issue_of_a_foreign_project_is_not_found(method: str, path: str, cli
     assert answer.status_code == 404
     assert b"SecretOfOthers" not in answer.content
     assert not Note.objects.exists()
+
+
+def test_a_mute_that_was_changed_and_changed_back_is_told_so(client: Client, issue: Issue):
+    for fields in ({}, {"hours": "1"}):
+        client.post(f"{PAGE}/status", {"status": "muted", **fields})
+    changed = words(client.get(PAGE))
+
+    client.post(f"{PAGE}/undo", {"transition": Transition.objects.order_by("-pk")[0].pk})
+
+    assert "Muted in another way by mia" in changed
+    assert "Unresolved to muted by mia" in changed
+    assert "Change undone: muted as before by mia" in words(client.get(PAGE))
 
 
 def test_the_days_of_a_mute_are_days_of_utc(client: Client, member: User, issue: Issue):

@@ -239,7 +239,9 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(STEPS)
 def test_whatever_happens_packs_say_what_the_rows_say(shop: NewProject, other: NewProject, steps: list[Any]):
     with transaction.atomic():

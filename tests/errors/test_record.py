@@ -236,7 +236,9 @@ edges = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(times=st.lists(edges, min_size=1, max_size=30), batch_size=st.integers(1, 10), later=edges)
 @example(times=[T, T + DAY_MS], batch_size=2, later=T + DAY_MS)
 @example(times=[T + DAY_MS - 1, T + DAY_MS], batch_size=1, later=T + DAY_MS + HOUR_MS)

@@ -10,6 +10,7 @@ from django.test import Client
 from accounts.models import User
 from errors.models import Issue
 from projects.services.projects import NewProject
+from tests.errors.maps_of import put_map
 from tests.factories import event_json, make_issue, record
 from tests.wsgi import Answer, ask
 
@@ -128,3 +129,24 @@ def test_seed_lifecycle_the_api_shows_the_status_history_by_session_cookie(
 
     (row,) = json.loads(answer.body)
     assert (row["old_status"], row["new_status"], row["changed_by"]) == ("unresolved", "resolved", str(member.pk))
+
+
+# --- Troubleshooting --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("release", ["1.4.0", "v1.4.0"])
+def test_seed_troubleshooting_source_maps_must_be_of_exactly_the_release_the_event_was_sent_with(
+    release: str, member_client: Client, shop: NewProject
+):
+    """Source maps not deobfuscating: "must exactly match the release field sent with the error event"."""
+    put_map(shop.project, release="1.4.0")
+    is_read = release == "1.4.0"
+    stack = "Error: x\n    at r (https://cdn.example/app.js:1:5)"
+    make_issue(shop.project, fingerprint="fp", release=release, stack=stack)
+
+    page = unescape(re.sub(r"<[^>]+>", "", member_client.get("/errors/shop/fp").content.decode()))
+    (sample,) = json.loads(curl("GET", "/v1/errors/fp", member_client).body)["samples"]
+
+    assert ("src/a.ts" in page) is is_read
+    assert ("deobfuscated_stack" in sample) is is_read
+    assert ("uploaded for 1.4.0; this event says v1.4.0. They must match letter for letter" in page) is not is_read

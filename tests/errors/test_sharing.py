@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from errors.sharing import curl, fenced, markdown, one_line
 
 
-def ticket(*, title: str = "TypeError", message: str = "it broke", stack: str | None = "at f (a.js:1)") -> str:
-    return markdown(
-        title=title, facts=[("Events", "1,234")], message=message, stack=stack, url="https://b.test/errors/s/f"
-    )
+def ticket(
+    *,
+    title: str = "TypeError",
+    message: str = "it broke",
+    stack: str | None = "at f (a.js:1)",
+    url: str = "https://b.test/errors/s/f",
+) -> str:
+    return markdown(title=title, facts=[("Events", "1,234")], message=message, stack=stack, url=url)
 
 
 def test_a_ticket_has_title_facts_message_and_stack():
@@ -28,6 +32,12 @@ def test_a_ticket_has_title_facts_message_and_stack():
 
 def test_without_a_stack_there_is_one_block():
     assert ticket(stack=None).count("```") == 2
+
+
+def test_brackets_in_the_address_do_not_end_the_link():
+    assert ticket(url="https://b.test/errors/s/f(x))").startswith(
+        "## [TypeError](https://b.test/errors/s/f%28x%29%29)\n"
+    )
 
 
 @given(st.text(alphabet="`~ \n\rab#", max_size=60))

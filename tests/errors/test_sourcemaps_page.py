@@ -208,7 +208,12 @@ def test_a_map_and_a_whole_release_are_deleted(admin_client: Client, shop: NewPr
 
 def test_what_is_gone_already_is_said(admin_client: Client, shop: NewProject, other: NewProject):
     theirs = put_map(other.project)
-    for path, form in ((f"{theirs.pk}/delete", {}), ("release/delete", {"release": "1.0"}), ("release/delete", {})):
+    for path, form in (
+        (f"{theirs.pk}/delete", {}),
+        ("release/delete", {"release": "1.0"}),
+        ("release/delete", {}),
+        ("release/delete", {"release": "1\x00"}),
+    ):
         assert admin_client.post(f"{URL}/{path}", form).status_code == 302
 
     page = text_of(admin_client.get(URL))

@@ -268,7 +268,7 @@ def test_a_request_waits_for_the_writer_before_it_and_is_kept(shared_database: N
         with connection.cursor() as cursor:
             cursor.execute("BEGIN IMMEDIATE")
             started.set()
-            release.wait(10)
+            release.wait(60)
             cursor.execute("COMMIT")
         connection.close()
 
@@ -277,15 +277,15 @@ def test_a_request_waits_for_the_writer_before_it_and_is_kept(shared_database: N
 
     writer = threading.Thread(target=hold)
     writer.start()
-    started.wait(10)
+    assert started.wait(60)
     timer = threading.Timer(0.1, let_go)
     timer.start()
 
     append(b"kept")
 
     assert release.is_set()
-    writer.join(10)
-    timer.join(10)
+    writer.join(60)
+    timer.join(60)
     assert buffer.waiting_items() == 1
 
 

@@ -1,4 +1,5 @@
 import json
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,11 +12,13 @@ from bloop_site.lib.clock import now_ms
 from errors.contract import Limits, decode_events, encode_events, parse_event
 from errors.models import Event, HourlyCount, Issue
 from ingest import buffer, registry
-from ingest.flush import Flushed, flush_all, flush_next
+from ingest.flush import Flushed, flush_all, flush_next, fold
 from ingest.models import BufferedPayload, DeadPayload
+from llmtraces.models import Trace
 from projects.models import IngestKey
 from projects.services.projects import NewProject
 from tests.factories import event_json, make_project, post_signed
+from tests.ingest.conftest import await_a_waiter
 
 Together = Callable[[list[Callable[[], Any]]], list[Any]]
 
@@ -39,6 +42,11 @@ def post_one(client: Client, project: NewProject, event: dict[str, Any], **heade
     body = json.dumps(event).encode()
     status: int = post_signed(client, "/v1/ingest", body, key=project.api_key, **headers).status_code
     return status
+
+
+def post_trace(project: NewProject, status: str) -> None:
+    body = json.dumps({"id": "t", "status": status}).encode()
+    assert post_signed(Client(), "/v1/traces", body, key=project.api_key).status_code == 200
 
 
 def messages() -> list[str]:
@@ -357,6 +365,49 @@ def test_flushers_that_meet_the_same_event_id_store_it_once(shared_database: Non
     together([flush_like_another_process] * 4)
 
     assert_counted(50)
+
+
+@pytest.mark.postgres
+def test_what_a_trace_said_last_stands_though_another_worker_still_folds_what_it_said_first(
+    shared_database: None, together: Together
+) -> None:
+    shop, handler = make_project(), registry.handler_of("traces")
+    has_peeked, has_posted = threading.Event(), threading.Event()
+    post_trace(shop, "running")
+
+    def slow_worker() -> None:
+        with transaction.atomic():
+            first = buffer.peek("traces", max_items=500, in_order=True)
+            has_peeked.set()
+            has_posted.wait(20)
+            await_a_waiter()
+            fold(handler, first)
+
+    def other_worker() -> None:
+        has_peeked.wait(20)
+        post_trace(shop, "completed")
+        has_posted.set()
+        flush_next("traces", handler)
+
+    assert together([slow_worker, other_worker]) == [None, None]
+    assert Trace.objects.get().status == "completed"
+    assert not BufferedPayload.objects.exists()
+
+
+@pytest.mark.postgres
+def test_a_worker_takes_the_traces_of_a_project_that_no_other_is_at(shared_database: None, together: Together) -> None:
+    shop, other = make_project(), make_project()
+    post_trace(shop, "completed")
+
+    def other_worker() -> set[str]:
+        post_trace(shop, "completed")
+        post_trace(other, "completed")
+        with transaction.atomic():
+            return {payload.project_id for payload in buffer.peek("traces", max_items=500, in_order=True)}
+
+    with transaction.atomic():
+        buffer.peek("traces", max_items=500, in_order=True)
+        assert together([other_worker]) == [{other.project.pk}]
 
 
 def test_flushing_while_requests_come_in_loses_and_doubles_nothing(shared_database: None, together: Together) -> None:

@@ -162,7 +162,9 @@ def test_each_key_has_a_bucket_of_its_own(shared: str) -> None:
     assert (granted_of(bucket, 5, "a"), granted_of(bucket, 5, "b")) == (3, 3)
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=st.lists(st.integers(0, 3000), min_size=1, max_size=20))
 def test_over_any_time_at_most_burst_plus_rate_times_time_is_granted(steps: list[int], db: None) -> None:
     clock = Clock()

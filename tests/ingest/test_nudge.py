@@ -29,10 +29,12 @@ def half_interval(settings: LazySettings) -> float:
 
 def test_a_full_batch_is_told_at_once(settings: LazySettings, half_interval: float):
     nudge = Recorder()
+    began = time.monotonic()
 
     nudge.add(settings.BLOOP.pipeline.flush_batch_size)
 
-    assert nudge.first.wait(half_interval / 2)
+    assert nudge.first.wait(half_interval * 3)
+    assert nudge.sent[0] - began < half_interval * 0.9
 
 
 def test_a_single_item_is_told_after_half_the_interval(half_interval: float):

@@ -14,11 +14,14 @@ from playwright.sync_api import (
     Request,
     Response,
     ViewportSize,
+    expect,
     sync_playwright,
 )
 
 from tests.journeys.server import Server
 
+PATIENCE_MS = 20_000  # of a click or an expectation on a busy machine; Playwright expects within 5 s
+expect.set_options(timeout=PATIENCE_MS)
 DESK = ViewportSize(width=1280, height=800)
 PHONE = ViewportSize(width=390, height=844)
 FLAGS = [
@@ -81,7 +84,7 @@ def visit(
     """A page of a fresh browser, at the server's front door. offers: whether it can offer passkeys in a field."""
     with chromium() as browser:
         context = browser.new_context(base_url=server.origin, viewport=DESK, java_script_enabled=scripts)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         if scripts:
             context.add_init_script(NOTE_VIOLATIONS if offers else NOTE_VIOLATIONS + NO_OFFERS)
         if complaints:

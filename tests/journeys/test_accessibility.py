@@ -305,17 +305,12 @@ def test_pages_in_passing_states_have_no_serious_problem(home: Home):
         expect(page.get_by_role("heading", name="Your recovery codes")).to_be_visible()
         found += problems_here(page, "recovery codes")
 
-        worker = server.find("worker")
-        assert worker is not None
-        worker.suspend()
-        try:
+        with server.worker_asleep():
             page.goto("/settings/projects/parcel")
             page.locator("#delete_name").fill("Parcel")
             page.get_by_role("button", name="Delete project").click()
             expect(page.get_by_text("Removing Parcel")).to_be_visible()
             found += problems_here(page, "a running removal")
-        finally:
-            worker.resume()
 
     assert "\n".join(found) == ""
 

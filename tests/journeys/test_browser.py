@@ -144,6 +144,7 @@ def test_an_engineer_mutes_undoes_writes_a_note_merges_and_takes_out(shared_serv
 
         panel.get_by_role("link", name="Merge…").click()
         page.get_by_role("searchbox", name="Search issues of this project").fill(other)
+        page.wait_for_url(f"**q={other}**")  # on a fresh server it is the only one before the search, too
         expect(page.get_by_role("radio")).to_have_count(1)
         assert_fits_a_phone(page)
         page.get_by_role("radio").check()

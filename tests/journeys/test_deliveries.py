@@ -66,7 +66,7 @@ def test_a_message_is_out_at_once_beside_hooks_that_hang_and_flushes_go_on(home:
         server.send(error_type="WhileHooksHang")
         server.wait_for("WhileHooksHang")
         assert dead.got
-        assert sent(home) == 1
+        wait_until(lambda: sent(home) == 1, what="the message noted as sent")
         (got,) = healthy.got
         assert got.json["message"] == "It broke"
         dead.is_closed.set()

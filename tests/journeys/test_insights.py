@@ -6,13 +6,14 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.browser import PHONE, Complaints, visit
-from tests.journeys.server import Server, event
+from tests.journeys.server import Server, await_room_in_the_hour, event
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 
 def send_burst(server: Server, *names: str) -> None:
     """Forty events of each of these in the running hour, taken and folded."""
+    await_room_in_the_hour()
     for name in names:
         events = [event(error_type=name, message=f"{name} failed") for _ in range(40)]
         assert server.post("/v1/ingest/batch", {"events": events}).status == 200

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from bloop_site.lib.clock import now_ms
 from tests.journeys.browser import DESK, PHONE, Complaints, visit
-from tests.journeys.server import Server
+from tests.journeys.server import Server, await_room_in_the_hour
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
@@ -59,7 +59,8 @@ def test_what_is_kept_and_masked_is_decided_tried_refused_and_holds(server: Serv
         masking.get_by_label("Try it").fill(SAID)
         masking.get_by_role("button", name="Try it").click()
         expect(masking.locator("#tried")).to_contain_text("refund for [masked], write to [email]")
-        masking.get_by_role("button", name="Save").click()
+        with page.expect_navigation():
+            masking.get_by_role("button", name="Save").click()
         expect(masking.get_by_label("Expressions of your own")).to_have_value("order-\\d+")
 
         send_trace(server, "after")
@@ -72,6 +73,7 @@ def test_what_is_kept_and_masked_is_decided_tried_refused_and_holds(server: Serv
 
 def test_a_budget_is_set_a_model_is_priced_and_what_is_stored_is_counted_anew(server: Server):
     complaints = Complaints()
+    await_room_in_the_hour()  # a budget is of a month
     send_trace(server, "unpriced")
     with visit(server, complaints) as page:
         enter(page, server)
@@ -90,16 +92,11 @@ def test_a_budget_is_set_a_model_is_priced_and_what_is_stored_is_counted_anew(se
         expect(prices.get_by_role("row").filter(has_text="house-model")).to_be_visible()
         assert_fits_a_phone(page)
 
-        worker = server.find("worker")
-        assert worker is not None
-        worker.suspend()
-        try:
+        with server.worker_asleep():
             again.get_by_role("button", name="Recalculate").click()
             expect(again.get_by_role("progressbar", name="Pricing traces anew")).to_be_visible()
             expect(again).to_contain_text("Pricing 1 trace")
             expect(again.get_by_role("button", name="Recalculate")).to_be_disabled()
-        finally:
-            worker.resume()
         expect(again.get_by_role("status")).to_contain_text("1 trace looked at, 1 span costs something else now.")
         page.reload()
         expect(budget).to_contain_text("20.0 % used")

@@ -47,7 +47,7 @@ with BloopClient(sys.argv[1], sys.argv[2]) as client:
 def run_program(code: str, server: Server, name: str) -> None:
     """Run a program that uses the SDK, away from our source tree's imports and from pytest's."""
     argv = [sys.executable, "-I", "-c", code, f"http://127.0.0.1:{server.port}", server.key, name]
-    done = subprocess.run(argv, cwd=server.home.folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(argv, cwd=server.home.folder, capture_output=True, text=True, timeout=180, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -78,7 +78,7 @@ def run_calls(calls: str, server: Server, provider: str, *, by: str = WRAP) -> N
     """Run a program that calls both clients, and wait until both traces are stored."""
     argv = [sys.executable, "-I", "-c", BEGIN + by + ASK + calls + END]
     argv += [f"http://127.0.0.1:{server.port}", server.key, provider]
-    done = subprocess.run(argv, cwd=server.home.folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(argv, cwd=server.home.folder, capture_output=True, text=True, timeout=180, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     wait_until(lambda: server.home.query("SELECT count(*) FROM llmtraces_trace") == 2, what="two traces are stored")
 

@@ -87,7 +87,7 @@ def test_killing_the_supervisor_leaves_no_orphan_and_frees_the_port(server: Serv
     server.running.kill()
     server.running.wait()
 
-    wait_until(lambda: not server.processes(), what="the children to follow their supervisor", seconds=8)
+    wait_until(lambda: not server.processes(), what="the children to follow their supervisor")
     began = time.monotonic()
     server.start()
     assert server.request("GET", "/health").status == 200, time.monotonic() - began

@@ -36,7 +36,7 @@ def assert_fits_a_phone(page: Page) -> None:
 def run_shell(code: str, folder: Path) -> str:
     path = folder / "snippet.sh"
     path.write_text(code, encoding="utf-8")
-    done = subprocess.run(["sh", str(path)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["sh", str(path)], capture_output=True, text=True, timeout=180, check=False)
     return done.stdout
 
 

@@ -56,7 +56,7 @@ def test_a_snippet_sends_an_error_as_it_stands(
     path = tmp_path / name
     path.write_text(snippets[language], encoding="utf-8")
 
-    done = subprocess.run(argv(path), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(argv(path), cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False)
 
     assert done.returncode == 0, done.stderr
     assert '{"status":"accepted"}' in done.stdout

@@ -99,7 +99,7 @@ def test_the_commands_for_ci_upload_what_a_build_left(shared_server: Server, com
     (tmp_path / "upload.sh").write_text(commands, encoding="utf-8")
     environment = {"PATH": "/usr/bin:/bin", "BLOOP_TOKEN": token, "RELEASE": release}
     subprocess.run(
-        ["sh", "-e", "upload.sh"], cwd=tmp_path, env=environment, check=True, timeout=60, capture_output=True
+        ["sh", "-e", "upload.sh"], cwd=tmp_path, env=environment, check=True, timeout=180, capture_output=True
     )
 
     answer = shared_server.request(

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.browser import PHONE, Complaints, visit
-from tests.journeys.server import Server, signed
+from tests.journeys.server import Server, signed, wait_until
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 BODY = b'{"error_type":"TypeError","message":"x is undefined"}'
@@ -81,12 +81,12 @@ def test_without_scripts_the_page_is_looked_at_again(shared_server: Server):
     with visit(shared_server, scripts=False) as page:
         slug, key = new_project(page, shared_server)
         page.get_by_role("link", name="See whether the first event has arrived").click()
-        assert page.url.endswith(f"/errors?project={slug}")
+        page.wait_for_url(f"**/errors?project={slug}")
         assert send(shared_server, key, signed_with=key) == 200
         listed = page.get_by_role("row").get_by_role("link", name=re.compile("TypeError"))
-        for _ in range(20):
-            if listed.count():
-                break
-            page.wait_for_timeout(500)
+
+        def look_again() -> bool:
             page.goto(f"/errors?project={slug}")
-        expect(listed).to_be_visible()
+            return listed.count() == 1
+
+        wait_until(look_again, what="the first event on the page")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.journeys.browser import DESK, NOTE_VIOLATIONS, Complaints, Device, chromium, visit
+from tests.journeys.browser import DESK, NOTE_VIOLATIONS, PATIENCE_MS, Complaints, Device, chromium, visit
 from tests.journeys.server import Home, Server, database, serving
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
@@ -25,7 +25,7 @@ def empty_home(tmp_path: Path) -> Iterator[Home]:
 def person(browser: Browser, server: Server, complaints: Complaints) -> Page:
     """A browser of somebody's own, with a device that holds their passkeys."""
     context = browser.new_context(base_url=server.origin, viewport=DESK)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(NOTE_VIOLATIONS)
     complaints.listen(context)
     page = context.new_page()

@@ -7,13 +7,14 @@ from playwright.sync_api import Locator, Page, expect
 
 from bloop_site.lib.clock import HOUR_MS, hour_of, now_ms
 from tests.journeys.browser import PHONE, Complaints, visit
-from tests.journeys.server import Server
+from tests.journeys.server import Server, await_room_in_the_hour
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 
 def send_calls(server: Server) -> int:
     """Three calls three hours ago and one now; returns the start of the hour of the three."""
+    await_room_in_the_hour()
     now = now_ms()
     for number, at in enumerate([now, *[now - 3 * HOUR_MS] * 3]):
         span = {"id": "s", "span_type": "generation", "name": "chat", "model": "gpt-4o", "latency_ms": 900, "cost": 1}

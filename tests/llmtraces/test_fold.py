@@ -103,6 +103,101 @@ def test_a_trace_that_moves_to_another_hour_leaves_the_first(shop: NewProject):
     assert TraceHour.objects.get(hour_ms=T + HOUR_MS).trace_count == 1
 
 
+WHOLE = trace(
+    status="error",
+    session_id="c1",
+    user_id="ann",
+    prompt_name="greet",
+    prompt_version="2",
+    input="Hello?",
+    spans=[span()],
+)
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_spans_that_come_before_or_after_their_trace_leave_what_it_tells(shop: NewProject, order: str, batches: int):
+    posts = [WHOLE, {"id": "t1", "spans": [span(id="s2", started_at=T + 500)]}]
+    posts = posts if order == "after" else posts[::-1]
+    if batches == 1:
+        post(shop.project, *posts, at=T + HOUR_MS)
+    else:
+        for each in posts:
+            post(shop.project, each, at=T + HOUR_MS)
+
+    row = Trace.objects.get()
+    assert (row.name, row.status, row.session_id, row.user_id) == ("chat", "error", "c1", "ann")
+    assert (row.prompt_name, row.prompt_version) == ("greet", "2")
+    assert (row.started_ms, row.ended_ms, row.span_count) == (T, T + 1200, 2)
+    assert TraceHour.objects.exclude(trace_count=0).get().hour_ms == T
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_who_tells_the_end_of_a_running_trace_without_a_status_completes_it(shop: NewProject, batches: int):
+    running = trace(status="running", ended_at=None)
+    steps = [
+        (running, "running"),
+        ({"id": "t1", "name": "chat"}, "running"),
+        ({"id": "t1", "ended_at": T + 5}, "completed"),
+    ]
+    if batches == 1:
+        post(shop.project, *(sent for sent, _ in steps))
+    else:
+        for sent, status in steps:
+            post(shop.project, sent)
+            assert Trace.objects.get().status == status
+
+    assert (Trace.objects.get().status, Trace.objects.get().latency_ms) == ("completed", 5)
+
+
+def test_another_prompt_does_not_inherit_the_version_of_the_one_before(shop: NewProject):
+    post(shop.project, trace(prompt_name="greet", prompt_version="2"))
+
+    post(shop.project, trace(prompt_name="part"))
+
+    assert Trace.objects.get().prompt_version is None
+
+
+def test_what_tells_no_time_stays_where_it_was_when_it_is_sent_again(shop: NewProject):
+    sent = {"id": "t1", "spans": [{"id": "s1", "latency_ms": 70}, {"name": "no id", "ended_at": T + 900}]}
+    post(shop.project, sent, sent, at=T)
+    rows = [*Trace.objects.values(), *Span.objects.order_by("pk").values()]
+
+    post(shop.project, sent, at=T + HOUR_MS)
+
+    assert [*Trace.objects.values(), *Span.objects.order_by("pk").values()] == rows
+    first, second = Span.objects.order_by("pk")
+    assert (first.started_ms, first.ended_ms, first.latency_ms) == (T, T + 70, 70)
+    assert (second.started_ms, second.ended_ms, second.latency_ms) == (T, T + 900, 900)
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_a_span_without_a_start_begins_with_its_trace_as_that_was_when_it_came(shop: NewProject, batches: int):
+    posts = [
+        trace(spans=[]),
+        {"id": "t1", "spans": [{"id": "s1", "latency_ms": 5}]},
+        trace(started_at=T + HOUR_MS, spans=[]),
+        {"id": "t1", "spans": [{"id": "s2"}]},
+    ]
+    if batches == 1:
+        post(shop.project, *posts, at=T + HOUR_MS)
+    else:
+        for each in posts:
+            post(shop.project, each, at=T + HOUR_MS)
+
+    starts = dict(Span.objects.values_list("span_id", "started_ms"))
+    assert starts == {"s1": T, "s2": T + HOUR_MS}
+
+
+def test_spans_without_ids_that_say_the_same_are_as_many_as_were_sent(shop: NewProject):
+    twin = {"span_type": "tool", "name": "web_search", "latency_ms": 100}
+    for _ in range(2):
+        post(shop.project, trace(spans=[twin, twin, {**twin, "name": "other"}]))
+
+    assert Span.objects.count() == 3
+    assert ToolHour.objects.get(name="web_search").call_count == 2
+
+
 def test_equal_ids_of_two_projects_are_two_traces(shop: NewProject, other: NewProject):
     post(shop.project, trace())
     post(other.project, trace())
@@ -210,7 +305,7 @@ steps = st.lists(
         st.builds(
             trace,
             id=st.sampled_from(["t1", "t2"]),
-            started_at=st.sampled_from([T, T + HOUR_MS]),
+            started_at=st.sampled_from([None, T, T + HOUR_MS]),
             ended_at=st.sampled_from([None, T + 10, T + 2 * HOUR_MS]),
             status=st.sampled_from(["running", "completed", "error"]),
             session_id=st.sampled_from([None, "c1", "c2"]),
@@ -246,7 +341,9 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=steps, size=st.integers(1, 4))
 def test_rollups_are_what_the_rows_add_up_to_whatever_comes(shop: NewProject, steps: list[dict[str, Any]], size: int):
     entries: list[Any] = []

@@ -1,6 +1,7 @@
 """`POST /v1/traces`, `/batch` and `PUT /v1/traces/{id}` through HTTP and the buffer (contract 8.1, rules T1 to T10)."""
 
 import json
+import math
 from typing import Any
 from urllib.parse import quote
 
@@ -157,7 +158,19 @@ def test_t3_times_in_seconds_are_times(client: Client, shop: NewProject):
 
 @pytest.mark.parametrize(
     ("sent", "kept"),
-    [(12.4, 12), ("13", 13), (-5, 0), ("NaN", 0), ("-Infinity", 0), (2**70, 10**12), ("1e300", 10**12), (None, 0)],
+    [
+        (12.4, 12),
+        ("13", 13),
+        (-5, 0),
+        ("NaN", 0),
+        ("-Infinity", 0),
+        ("1e999", 0),
+        (math.nan, 0),
+        (math.inf, 0),
+        (2**70, 10**12),
+        ("1e300", 10**12),
+        (None, 0),
+    ],
 )
 def test_t4_numbers_of_any_kind_become_counts(client: Client, shop: NewProject, sent: Any, kept: int):
     post(client, shop, {"id": "t1", "spans": [{"input_tokens": sent}]})
@@ -173,6 +186,17 @@ def test_t5_a_bad_item_of_a_batch_leaves_its_neighbours_alone(client: Client, sh
     assert (answer["accepted"], answer["ids"]) == (2, ["a", None, None, "c"])
     assert [each["index"] for each in answer["errors"]] == [1, 2]
     assert answer["errors"][1]["error"] == "validation error: input_tokens must be a number"
+
+
+def test_t5_a_cost_that_is_no_number_costs_no_trace_of_its_batch(client: Client, shop: NewProject):
+    """Python's json writes NaN, which JSON does not know."""
+    body = json.dumps({"traces": [{"id": "t1", "spans": [{"id": "s", "cost": math.nan}]}, {"id": "t2"}]}).encode()
+
+    answer = post_signed(client, "/v1/traces/batch", body, key=shop.api_key)
+    flush_all()
+
+    assert answer.json()["accepted"] == 2
+    assert (Span.objects.get().cost_micros, Trace.objects.count()) == (0, 2)
 
 
 def test_t6_a_prompt_of_half_a_megabyte_fits_and_five_do_not(client: Client, shop: NewProject):

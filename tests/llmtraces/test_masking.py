@@ -185,6 +185,19 @@ def test_everything_that_is_kept_is_masked_at_ingest(client: Client, shop: NewPr
     assert differences() == []
 
 
+@pytest.mark.parametrize("sent", ["a value", "a text"])
+def test_what_is_nested_very_deep_is_masked_too(client: Client, shop: NewProject, sent: str):
+    LlmSettings.objects.create(project=shop.project, content_storage="full", mask_patterns=["email"])
+    nested = b"[" * 700 + b'"ann@x.org"' + b"]" * 700
+    body = b'{"id": "t", "input": %b}' % (json.dumps(nested.decode()).encode() if sent == "a text" else nested)
+
+    answer = post_signed(client, "/v1/traces", body, key=shop.api_key)
+    flush_all()
+
+    assert answer.status_code == 200
+    assert TraceText.objects.get().input == "[" * 700 + '"[email]"' + "]" * 700
+
+
 def test_an_error_message_is_masked_when_no_text_is_kept(client: Client, shop: NewProject):
     LlmSettings.objects.create(project=shop.project, content_storage="none", mask_patterns=["email"])
     body = {"id": "t", "spans": [{"id": "s", "error_message": "no such user ann@x.org"}]}

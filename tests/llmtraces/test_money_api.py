@@ -221,6 +221,9 @@ def test_pricing_without_a_model_counts_them_and_an_unknown_one_is_not_found(sho
         ({"input_cost_per_token": 2}, "costs must be at most 1 dollar per token"),
         ({"model": "x" * 600}, "model and provider must be at most 512 bytes"),
         ({"model": "a\x00b"}, "model and provider must not hold a NUL"),
+        ({"model": "a\ud800"}, "model must not hold half of a surrogate pair"),
+        ({"provider": "\udfff"}, "provider must not hold half of a surrogate pair"),
+        ({"project_id": "\ud800"}, "project_id must not hold half of a surrogate pair"),
     ],
 )
 def test_a_price_that_is_none_is_refused(shop: NewProject, change: dict[str, Any], reason: str):

@@ -76,7 +76,7 @@ def left_behind(folder: Path, *, default: str, own: str) -> bytes:
         cwd=ROOT,
         env=environment,
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert run.returncode == 0, run.stderr.decode()[-3000:]

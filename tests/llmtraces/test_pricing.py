@@ -31,6 +31,18 @@ def test_a_model_is_known_under_its_variants(model: str, provider: str):
     assert cost(model, provider, input=500, output=100) == 2250
 
 
+@pytest.mark.parametrize(
+    ("model", "provider", "micros"),
+    [
+        ("text-embedding-3-small", "openai", 20_000),
+        ("text-embedding-ada-002", "openai", 100_000),
+        ("voyage-3", "", 60_000),
+    ],
+)
+def test_a_model_that_only_reads_costs_what_it_reads(model: str, provider: str, micros: int):
+    assert cost(model, provider, input=1_000_000) == micros
+
+
 def test_eight_digit_dates_are_stripped():
     assert cost("claude-3-5-sonnet-20241022", "anthropic", input=1000) == 3000
 

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.audit import COMMAND_LINE
-from bloop_site.lib.clock import DAY_MS, now_ms
+from bloop_site.lib.clock import DAY_MS, day_of, now_ms
 from llmtraces.contract import Rules, parse_trace
 from llmtraces.models import Durations, Span, SpanText, Trace, TraceText, UsageHour
 from llmtraces.queries.verify import differences
@@ -65,3 +65,23 @@ def test_traces_go_with_their_project_and_no_others(at: Cutoffs, shop: NewProjec
 
     assert [trace.trace_id for trace in Trace.objects.all()] == ["theirs"]
     assert differences() == []
+
+
+def test_traces_across_the_midnight_of_the_cutoff_leave_rollups_that_add_up(shop: NewProject):
+    at = cutoffs(at_ms=now_ms())
+    midnight = day_of(at.hourly_ms)
+    for number, (began, span_began) in enumerate([(-1000, 1000), (1000, -1000)]):
+        tool = {"id": "t", "span_type": "tool", "name": "look up", "latency_ms": 5, "started_at": midnight + span_began}
+        retrieval = {**tool, "id": "r", "span_type": "retrieval", "metadata": {"rag.chunks_retrieved": 3}}
+        call = {"id": "s", "model": "gpt-4o", "input_tokens": 1, "latency_ms": 5, "started_at": midnight + span_began}
+        raw = {"id": f"t{number}", "started_at": midnight + began, "spans": [call, tool, retrieval]}
+        parsed = parse_trace(raw, rules=Rules("full", 10), now_ms=now_ms())
+        record_traces([(shop.project.pk, now_ms(), parsed)])
+    assert differences() == []
+
+    purge(OldTraces(), at)
+    purge(OldRollups(), at)
+
+    assert [trace.trace_id for trace in Trace.objects.all()] == ["t1"]
+    assert not UsageHour.objects.filter(hour_ms=midnight).exclude(span_count=0).exists()
+    assert differences(since_ms=midnight) == []

@@ -327,7 +327,9 @@ SPANS = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(batches=st.lists(st.lists(SPANS, max_size=3), max_size=5))
 def test_whatever_is_sent_in_whatever_order_the_rollups_add_up(shop: NewProject, batches: list[list[dict[str, Any]]]):
     for spans in batches:

@@ -1,5 +1,7 @@
 """Search over traces, through HTTP, the same on both databases (contract 8.5.7)."""
 
+import csv
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -240,7 +242,9 @@ posts = st.builds(
 puts = st.fixed_dictionaries({"put": st.sampled_from(["t1", "t2"]), "output": texts})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=st.lists(posts | puts, max_size=6), size=st.integers(1, 3))
 def test_the_index_has_the_words_of_the_rows_whatever_comes(shop: NewProject, steps: list[Any], size: int):
     entries = [
@@ -294,6 +298,59 @@ def test_seed_6_words_with_the_match_highlighted_and_links_to_the_trace(member_c
     assert "<mark>Needle</mark> in it" in page
     assert "input of span chat" in page
     assert "/llm/trace/shop?id=t%2F1" in page
+
+
+@pytest.mark.parametrize("walked", [search_queries.WALKED, 0])
+def test_model_and_provider_narrow_a_search_however_it_is_made(
+    walked: int, monkeypatch: pytest.MonkeyPatch, member_client: Client, shop: NewProject
+):
+    """Issue: the eight tabs have a "model/provider filter"."""
+    monkeypatch.setattr(search_queries, "WALKED", walked)
+    of_claude = span_of(model="claude-haiku-4-5", provider="anthropic")
+    make_traces(shop.project, trace_of("t1", name="alpha"), trace_of("t2", name="alpha", spans=[of_claude]))
+
+    every = member_client.get("/llm/search", {"q": "alpha"})
+    for query in ({"model": "claude-haiku-4-5"}, {"provider": "anthropic"}):
+        page = member_client.get("/llm/search", {"q": "alpha", **query})
+        assert [row["trace"].trace_id for row in page.context["rows"]] == ["t2"]
+        assert [chip.value for chip in page.context["chips"]] == list(query.values())
+    nothing = member_client.get("/llm/search", {"q": "alpha", "model": "o3"}).content.decode()
+
+    assert {row["trace"].trace_id for row in every.context["rows"]} == {"t1", "t2"}
+    assert '<option value="claude-haiku-4-5">' in every.content.decode()
+    assert "that used <bdi>o3</bdi>" in nothing
+    assert "Search every model" in nothing
+
+
+def test_what_was_found_can_be_refreshed_saved_and_downloaded(member_client: Client, shop: NewProject):
+    """Issue: the eight tabs have "refresh, CSV of what is shown"; and saved views."""
+    make_traces(
+        shop.project,
+        *(trace_of(f"t{number:02}", name="alpha") for number in range(60)),
+        trace_of("other", name="beta"),
+        trace_of("failed", name="alpha", status="error"),
+    )
+
+    page = member_client.get("/llm/search", {"q": "alpha", "project": "shop"}).content.decode()
+    rows = downloaded(member_client, {"q": "alpha"})
+
+    for words in ("Refresh", "format=csv", "Save this page as"):
+        assert words in page
+    assert len(rows) == 61, "every match, not one page of them"
+    assert {row["name"] for row in rows} == {"alpha"}
+    assert {key: rows[-1][key] for key in ("models", "total_tokens", "cost_micros")} == {
+        "models": "gpt-4o",
+        "total_tokens": "150",
+        "cost_micros": "2500",
+    }
+    assert [row["id"] for row in downloaded(member_client, {"q": "alpha", "status": "error"})] == ["failed"]
+    assert downloaded(member_client, {"q": ""}) == []
+
+
+def downloaded(client: Client, query: dict[str, str]) -> list[dict[str, str]]:
+    answer = client.get("/llm/search", {**query, "format": "csv"})
+    assert answer["Content-Disposition"].startswith('attachment; filename="bloop-llm-search-')
+    return list(csv.DictReader(StringIO(answer.content.decode())))
 
 
 def test_hostile_text_is_shown_as_text(member_client: Client, shop: NewProject):

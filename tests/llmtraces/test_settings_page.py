@@ -14,6 +14,7 @@ from llmtraces.models import LlmSettings, PriceOverride, Recalculation, Trace
 from llmtraces.queries.verify import differences
 from projects.services.projects import NewProject
 from tests.factories import post_signed, verified_client
+from tests.llmtraces.made import make_traces, span_of, trace_of
 
 PAGE = "/settings/projects/shop/llm"
 
@@ -43,6 +44,16 @@ def test_a_policy_is_chosen_and_told_with_its_day_and_its_person(admin_client: C
 
     assert LlmSettings.objects.get().content_storage == "full"
     assert "by <bdi>ann</bdi>" in words(answer)
+
+
+def test_of_many_models_without_a_price_twenty_are_named(admin_client: Client, shop: NewProject):
+    spans = [span_of(id=f"s{number}", model=f"own-{number:02}", provider="", cost=0) for number in range(25)]
+    make_traces(shop.project, trace_of("t1", spans=spans))
+
+    shown = words(admin_client.get(PAGE))
+
+    assert shown.count("(1 span)") == 20
+    assert '5 others: <a href="/llm/models?project=shop&amp;hours=720">' in shown
 
 
 def test_a_policy_that_is_none_is_refused(admin_client: Client, shop: NewProject):
@@ -98,11 +109,30 @@ def test_a_price_is_set_exactly_and_removed_and_leads_back(admin_client: Client,
     assert not PriceOverride.objects.exists()
 
 
-@pytest.mark.parametrize("following", ["https://evil.example/", "//evil.example", "javascript:alert(1)", ""])
+@pytest.mark.parametrize(
+    "following",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "",
+        "a:b",
+        "../..",
+        "fp",
+        "a\x00b",
+    ],
+)
 def test_a_price_leads_to_no_other_site(admin_client: Client, shop: NewProject, following: str):
     form = {"project": "shop", "model": "m", "input": "1", "output": "1", "next": following}
 
     assert admin_client.post("/llm/price", form).headers["Location"] == PAGE
+
+
+def test_a_price_that_no_database_can_be_asked_for_is_gone(admin_client: Client, shop: NewProject):
+    form = {"project": "shop", "model": "m\x00", "next": PAGE}
+
+    assert "That price was removed already." in words(admin_client.post("/llm/price/remove", form, follow=True))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from bloop_site.lib.clock import DAY_MS, HOUR_MS
+from bloop_site.templatetags.charts import spark
 from llmtraces.contract import Rules, parse_trace
 from llmtraces.dashboard import shell
 from llmtraces.models import LlmSettings
@@ -97,7 +98,7 @@ def test_overview_shows_totals_and_the_change_against_the_window_before(admin_cl
     assert cards["Tokens"] == (120, "167 % more")
     assert cards["Cost"] == (80_000, "167 % more")
     assert cards["Average latency"] == (250.0, "100 % more")  # (6 × 300 + 2 × 100) / 8, against 125
-    assert cards["Error rate"] == (25.0, "")  # there was none before
+    assert cards["Error rate"] == (25.0, "none before")
     words = text_of(admin_client, "/llm?hours=1")
     for figure in ("Traces 8", "Tokens 120", "Cost $0.08", "Average latency 250 ms", "Error rate 25 %"):
         assert figure in words
@@ -111,6 +112,60 @@ def test_fewer_is_told_as_less_and_the_same_as_before(admin_client: Client, shop
 
     assert cards["Traces"] == (3, "50 % less")  # against 8 × 0.75 = 6
     assert cards["Average latency"] == (100.0, "as before")
+
+
+def test_a_figure_is_only_compared_with_what_there_was(admin_client: Client, shop: NewProject):
+    free: dict[str, Any] = {"model": "our-own-7b", "cost": 0}
+    call(shop.project, "now", status="error", **free)
+
+    alone = {label: words for label, (_, words) in cards_of(admin_client, "/llm?hours=1").items()}
+    assert set(alone.values()) == {"none before"}
+    assert {card.tone for card in admin_client.get("/llm?hours=1").context["cards"]} == {"plain"}
+
+    call(shop.project, "before", at=HOUR - 2 * HOUR_MS, count=2, **free)
+    cards = {card.label: card for card in admin_client.get("/llm?hours=1").context["cards"]}
+
+    assert (cards["Error rate"].change_words, cards["Error rate"].tone) == ("none before", "bad")
+    assert (cards["Cost"].change_words, cards["Cost"].tone) == ("as before", "plain"), "nothing, and nothing before"
+    assert cards["Average latency"].change_words == "as before"
+
+
+def test_an_average_of_no_calls_is_none_and_no_progress(admin_client: Client, shop: NewProject):
+    call(shop.project, "now")
+    call(shop.project, "before", at=HOUR - 2 * HOUR_MS, model="o3", provider="openai", status="error")
+
+    cards = {card.label: card for card in admin_client.get("/llm?hours=1&model=o3").context["cards"]}
+
+    assert (cards["Spans"].value, cards["Spans"].change_words) == (0, "100\xa0% less")
+    for label in ("Average latency", "Error rate"):
+        assert (cards[label].value, cards[label].change_words, cards[label].tone) == (None, "", "plain")
+
+
+def test_traces_say_that_a_model_does_not_narrow_them(admin_client: Client, shop: NewProject):
+    call(shop.project, "a")
+    call(shop.project, "b", model="o3")
+
+    assert "Traces of all models 2" in text_of(admin_client, "/llm?model=o3")
+    assert "of all models" not in text_of(admin_client, "/llm")
+
+
+def test_a_sparkline_shows_what_is_less_than_one(admin_client: Client, shop: NewProject):
+    call(shop.project, "fine", count=299)
+    call(shop.project, "bad", status="error")
+
+    cards = admin_client.get("/llm?hours=1").context["cards"]
+
+    assert [card.slots[-1] for card in cards if card.label == "Error rate"] == [0.33]
+    assert "spark__some" in spark(cards[-1].slots)
+
+
+def test_a_chart_names_no_model_it_shows_nothing_of(admin_client: Client, shop: NewProject):
+    call(shop.project, "a", cost=0.5)
+    call(shop.project, "b", model=None, provider=None, cost=0)
+
+    cost, _ = admin_client.get("/llm?hours=6").context["charts"]
+
+    assert [each.label for each in cost.series] == ["gpt-4o"]
 
 
 def test_no_hour_lies_in_two_windows(shop: NewProject):
@@ -135,12 +190,25 @@ def test_overview_shows_the_budget_of_a_chosen_project_and_its_forecast(admin_cl
     LlmSettings.objects.create(project=shop.project, monthly_budget_micros=1_000_000)
     call(shop.project, "spent", cost=0.5)
 
-    assert "Budget of this month" not in text_of(admin_client, "/llm")
     words = text_of(admin_client, "/llm?project=shop")
 
     # 9 October 2025: 0.50 in 9 of 31 days comes to 1.722222.
     assert "$0.50 of $1.00 50 % used" in words
-    assert "At this pace the month ends at $1.72 $1.722222 , more than the budget." in words
+    assert "At this pace the month ends at $1.72 $1.722222 , more than the budget. Alert from 80 %." in words
+
+
+def test_overview_shows_the_budgets_of_all_projects_together(admin_client: Client, shop: NewProject, other: NewProject):
+    """Nobody has chosen a project when the section opens; a team of one project never need."""
+    assert "Budget" not in text_of(admin_client, "/llm")
+    LlmSettings.objects.create(project=shop.project, monthly_budget_micros=1_000_000)
+    call(shop.project, "spent", cost=0.5)
+    call(other.project, "unbudgeted", cost=7)
+
+    words = text_of(admin_client, "/llm")
+
+    assert "Budgets of all projects this month 22 days left $0.50 of $1.00 50 % used" in words
+    assert "At this pace the month ends at $1.72 $1.722222 , more than the budget. Projects without a budget" in words
+    assert "Alert from" not in words, "each project has its own"
 
 
 def test_overview_downloads_its_slots_with_money_in_micros_and_dollars(admin_client: Client, shop: NewProject):
@@ -216,11 +284,11 @@ def test_latency_shows_percentiles_and_the_first_token_by_model(admin_client: Cl
     slow, fast = page.context["rows"]
 
     assert slow.latency.model == "slow"
-    assert slow.latency.p50_ms == pytest.approx(500, rel=0.01)
-    assert slow.latency.p90_ms == pytest.approx(900, rel=0.01)
-    assert slow.latency.p99_ms == pytest.approx(1_000, rel=0.01)
+    assert slow.latency.p50_ms == pytest.approx(550, rel=0.01)
+    assert slow.latency.p90_ms == pytest.approx(910, rel=0.01)
+    assert slow.latency.p99_ms == pytest.approx(991, rel=0.01)
     assert slow.latency.avg_ttft_ms == 55.0
-    assert slow.p90_ttft_ms == pytest.approx(90, rel=0.01)
+    assert slow.p90_ttft_ms == pytest.approx(91, rel=0.01)
     assert (fast.latency.span_count, fast.ttft_count, fast.p90_ttft_ms) == (1, 0, None)
     times, spread = page.context["charts"]
     assert times.series[0].values[:-1] == (0,) * 6
@@ -273,7 +341,20 @@ def test_a_price_is_set_in_place_and_leads_back(admin_client: Client, shop: NewP
     answer = admin_client.post("/llm/price", form)
 
     assert answer["Location"] == here
-    assert "in $0.50 / out $2.00 set" in text_of(admin_client, here)
+    words = text_of(admin_client, here)
+    assert "in $0.50 / out $2.00 set" in words
+    assert "our-own-7b 1 unpriced span from before its price was known Recalculate" in words
+
+
+def test_any_model_can_be_priced_in_place(admin_client: Client, shop: NewProject):
+    """Issue: "Models: comparison table sorted by cost, prices per million shown, override in place"."""
+    call(shop.project, "a", model="priced-by-its-client", cost=0.5)
+    call(shop.project, "b", model="gpt-4o", cost=0.25)
+
+    page = admin_client.get("/llm/models?hours=6&project=shop").content.decode()
+
+    assert "Set a price for priced-by-its-client" in page
+    assert "Change the price of gpt-4o" in page
 
 
 def test_who_may_not_change_a_project_is_offered_no_price(client: Client, shop: NewProject):
@@ -289,6 +370,21 @@ def test_who_may_not_change_a_project_is_offered_no_price(client: Client, shop: 
 # --- All four ---
 
 TABS = ("/llm", "/llm/usage", "/llm/latency", "/llm/models")
+
+
+def test_of_thousands_of_models_the_busiest_can_be_chosen(admin_client: Client, shop: NewProject):
+    spans = [{"id": f"s{n}", "model": f"model-{n:03}", "provider": f"p-{n:03}", "cost": 0.1} for n in range(100)]
+    for number in range(4):
+        own = [{**span, "model": f"{number}-{span['model']}", "started_at": HOUR} for span in spans]
+        raw = {"id": f"t{number}", "started_at": HOUR, "spans": own}
+        record_traces([(shop.project.pk, HOUR, parse_trace(raw, rules=Rules("full", 100), now_ms=HOUR))])
+    call(shop.project, "busy", count=2, model="z-the-busiest", provider="z")
+
+    names = set(re.findall(r'<option value="([^"]+)"', admin_client.get("/llm?model=3-model-099").content.decode()))
+
+    models = {name for name in names if "model-" in name or name == "z-the-busiest"}
+    assert len(models) == 300 + 1, "300 pairs, and the chosen one"
+    assert {"z-the-busiest", "z", "3-model-099"} <= names
 
 
 @pytest.mark.parametrize("path", TABS)

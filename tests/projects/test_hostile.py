@@ -51,6 +51,7 @@ BODIES: dict[str, bytes] = {
     "days beyond all integers": b'{"name":"x","project_id":"shop","scopes":["errors:read"],"expires_in_days":'
     + b"9" * 300
     + b"}",
+    "a role of half a character": b'{"role": "\\ud800", "is_admin": "\\ud800", "confirm": "\\ud800"}',
     "a role that is an object": b'{"role": {"admin": true}, "is_admin": {}, "confirm": {}, "name": []}',
     "a slug of a megabyte": json.dumps({"name": "x", "slug": "x" * 1_000_000}).encode(),
     "more than two megabytes": b'{"name": "' + b"x" * (2 * 1024 * 1024) + b'"}',

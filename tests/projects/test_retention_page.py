@@ -13,7 +13,7 @@ from projects import storage as storage_module
 from projects.dashboard import retention as page
 from projects.dashboard.retention import span_words
 from projects.models import Project, PurgeRun, RetentionPolicy
-from projects.retention import GlobalDays, global_days, own_days
+from projects.retention import GlobalDays, global_days, own_days, words_of
 from projects.services.projects import NewProject
 from tests.factories import event_json, make_project, record
 
@@ -283,3 +283,16 @@ def test_the_audit_log_says_from_what_to_what(admin_client: Client, shop: NewPro
 def test_members_do_not_see_it_in_the_settings(member_client: Client, admin_client: Client):
     assert 'href="/settings/retention"' in admin_client.get("/settings/projects").content.decode()
     assert 'href="/settings/retention"' not in member_client.get("/settings/projects").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "many"),
+    [
+        ("raw_events", "raw event", "raw events"),
+        ("rollups", "hourly count of projects and releases", "hourly counts of projects and releases"),
+        ("project_minutes", "minute of rules", "minutes of rules"),
+        ("dead_letters", "dead letter", "dead letters"),
+    ],
+)
+def test_what_was_removed_is_one_or_many(name: str, one: str, many: str):
+    assert (words_of(name, count=1), words_of(name, count=3)) == (one, many)
