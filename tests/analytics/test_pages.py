@@ -383,7 +383,12 @@ def test_a_calm_window_says_why_there_is_nothing(member_client: Client, shop: Ne
 
 
 def test_no_release_at_all_says_how_to_send_one(member_client: Client, shop: NewProject):
-    assert "No releases yet" in words_of(member_client, "/insights/releases")
+    tell(shop.project, "a", {1: 1}, release="")
+
+    words = words_of(member_client, "/insights/releases")
+
+    assert "No releases yet" in words
+    assert "No event has named one yet." in words
 
 
 @pytest.mark.parametrize("threshold", [0.1, 1.0, 2.5, 3.0, 4.0, 10.0])
