@@ -193,8 +193,8 @@ def test_no_cache_keeps_a_page_that_may_show_a_secret(row: Row, world: World):
 
 @pytest.mark.parametrize("row", READ, ids=str)
 def test_a_shared_cache_keeps_no_page_of_a_signed_in_person(row: Row, world: World):
+    asked: tuple[dict[str, Any], ...] = ({}, {"HX_Request": "true"})
     for caller in ("stranger", "member", "verified"):
-        headers: dict[str, Any]
-        for headers in ({}, {"HX_Request": "true"}):
+        for headers in asked:
             control = world.knock(row, caller, **headers).headers.get("Cache-Control", "")
             assert "no-store" in control or {"private", "no-cache"} <= {*control.split(", ")}, caller
