@@ -16,6 +16,7 @@ from llmtraces.queries.alerting import Used
 from llmtraces.queries.budget import month_start
 
 NOTE = "Exact to the hour: a window that is shorter, or begins within an hour, counts all of it."
+BUDGET_NOTE = "Exact to the hour, with the budget and its threshold as they are now."
 SWITCHED_OFF = "LLM tracing is switched off on this server: this rule would not be looked at."
 MONTH_MS = 31 * DAY_MS
 LlmConfig = LlmCostSpike | LlmErrorRate | LlmLatency | LlmBudget
@@ -41,7 +42,8 @@ def of_llm(draft: Draft, config: LlmConfig, project_ids: Sequence[str], *, since
     hits: list[Hit] = []
     for project_id, each in judged.items():
         hits += hits_of(each, line, project_id, cooldown_ms=draft.cooldown_ms)
-    return Outlook(hits, is_capped, among_busiest(NOTE, is_capped=is_capped))
+    note = BUDGET_NOTE if isinstance(config, LlmBudget) else NOTE
+    return Outlook(hits, is_capped, among_busiest(note, is_capped=is_capped))
 
 
 def usage_judged(
