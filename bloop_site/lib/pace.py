@@ -19,11 +19,12 @@ class Pace:
     rows: int = FIRST_ROWS
     chunks: int = 0
     chunks_a_copy: int = CHUNKS_A_COPY
+    chunk_seconds: float = CHUNK_SECONDS
 
     def note(self, seconds: float) -> None:
-        """Aim at CHUNK_SECONDS, growing by at most half: one lucky chunk proves little."""
+        """Aim at `chunk_seconds`, growing by at most half: one lucky chunk proves little."""
         self.chunks += 1
-        wanted = self.rows * CHUNK_SECONDS / max(seconds, 0.000_1)
+        wanted = self.rows * self.chunk_seconds / max(seconds, 0.000_1)
         self.rows = max(MIN_ROWS, min(int(wanted), int(self.rows * 1.5), MAX_ROWS))
 
     def rest(self, took: float) -> None:

@@ -7,10 +7,15 @@ beside a lock that is free. The kernel's file locks wake the next one at once, a
 import fcntl
 import os
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from django.conf import settings
 from django.db import connection
+
+POLL_SECONDS = 0.002  # ingest, which looks every millisecond, comes first
 
 
 class WriteTurn:
@@ -46,6 +51,20 @@ class WriteTurn:
         if self.file is not None and self.ours.locked():
             fcntl.flock(self.file, fcntl.LOCK_UN)
             self.ours.release()
+
+    @contextmanager
+    def when_free(self, *, seconds: float) -> Iterator[None]:
+        """The turn for who is in no hurry: not asked for while another has it, for up to `seconds`.
+
+        Who queues for it has it the moment a flush gives it up, so that ingest waits for one after the other.
+        """
+        ends = time.monotonic() + seconds
+        while not self.take(wait=time.monotonic() >= ends):
+            time.sleep(POLL_SECONDS)
+        try:
+            yield
+        finally:
+            self.give_up()
 
     def __enter__(self) -> None:
         self.take()

@@ -13,7 +13,7 @@ from accounts.audit import Action, Actor, record
 from bloop_site.lib.clock import to_ms
 from bloop_site.lib.db import copy_back, copying_back_ourselves, give_back, skip_locked, space
 from bloop_site.lib.log import logger
-from bloop_site.lib.pace import CHUNK_SECONDS, Pace
+from bloop_site.lib.pace import Pace
 from bloop_site.lib.turn import write_turn
 from projects import retention
 from projects.models import PurgeRun
@@ -26,10 +26,13 @@ FREE_KEPT_BYTES = 1024 * 1024
 WORTH_RETURNING = 0.1
 SPACE = "space"
 LONG_SECONDS = 0.05  # no turn to write should take longer; on a busy machine the scheduler has a say in it
-# Events of many issues lie in many pages of the indexes: some 1,000 pages go into the WAL with each chunk.
-CHUNKS_A_COPY = 4
+# Events of many issues lie in many pages of the indexes: some 500 pages go into the WAL with each chunk.
+CHUNKS_A_COPY = 8
 COPIES_TO_CUT = 20  # the file is cut by a copy that nobody comes between
-RETURN_SECONDS = CHUNK_SECONDS / 2  # writing the pages that were moved takes as long again
+# Shorter than others' chunks: a purge goes on for minutes, so what ingest waits for it is in every percentile.
+PURGE_SECONDS = 0.006
+RETURN_SECONDS = 0.0075  # writing the pages that were moved takes as long again
+PATIENCE_SECONDS = 1.0  # then a chunk waits for its turn as everybody does: under full load it would never be free
 
 
 class Busy(Exception):
@@ -121,7 +124,12 @@ def work_at(run: PurgeRun) -> Work:
     if left is not None and left.search.cutoffs == cutoffs:
         return left
     search = Search(cutoffs, without=failed_in(run))
-    return Work(run.pk, search, Pace(chunks_a_copy=CHUNKS_A_COPY), is_requested=run.requested_by_id is not None)
+    return Work(run.pk, search, new_pace(), is_requested=run.requested_by_id is not None)
+
+
+def new_pace() -> Pace:
+    """The pace of a run, from its first chunk on."""
+    return Pace(chunks_a_copy=CHUNKS_A_COPY, chunk_seconds=PURGE_SECONDS)
 
 
 def failed_in(run: PurgeRun) -> list[str]:
@@ -168,7 +176,7 @@ def try_to_remove(work: Work) -> None:
 
 def spend(work: Work, write: Callable[[], None]) -> None:
     """Let `write` have the database for one transaction, and then others."""
-    with write_turn:
+    with write_turn.when_free(seconds=PATIENCE_SECONDS):
         with transaction.atomic():
             started = time.perf_counter()
             write()
@@ -203,7 +211,7 @@ def rows_are_done(work: Work) -> None:
     with write_turn, transaction.atomic():
         claim(work)
         PurgeRun.objects.filter(pk=work.run_id).update(rows_total=F("rows_removed"))
-    work.pace = Pace(chunks_a_copy=CHUNKS_A_COPY)
+    work.pace = new_pace()
     copy_back()
 
 

@@ -17,6 +17,14 @@ def test_chunks_grow_and_shrink_with_the_time_they_take(times_as_long: float, ro
     assert pace.rows == rows
 
 
+def test_a_series_may_ask_for_shorter_chunks():
+    pace = Pace(chunk_seconds=CHUNK_SECONDS / 2)
+
+    pace.note(CHUNK_SECONDS)
+
+    assert pace.rows == FIRST_ROWS // 2
+
+
 def test_chunks_never_grow_without_end():
     pace = Pace()
 

@@ -632,6 +632,49 @@ def test_two_threads_of_one_process_take_turns_too(own_turn: Path) -> None:
 
 
 @pytest.mark.sqlite
+def test_who_is_in_no_hurry_does_not_queue_for_the_turn_but_asks_again(
+    own_turn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn, another = WriteTurn(), WriteTurn()
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            another.give_up()
+
+    monkeypatch.setattr("bloop_site.lib.turn.time.sleep", sleep)
+    another.take()
+
+    with turn.when_free(seconds=60):
+        assert len(slept) == 3
+        assert not another.take(wait=False)
+
+    assert another.take(wait=False)
+    another.give_up()
+
+
+@pytest.mark.sqlite
+def test_who_has_been_patient_for_long_enough_queues_as_everybody_does(
+    own_turn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn, another, slept = WriteTurn(), WriteTurn(), list[float]()
+    another.take()
+
+    def work() -> bool:
+        with turn.when_free(seconds=0):
+            return another.take(wait=False)
+
+    waiting = Started([work])
+    time.sleep(0.05)
+    monkeypatch.setattr("bloop_site.lib.turn.time.sleep", slept.append)
+    assert waiting.answers == []
+    another.give_up()
+
+    assert (waiting.results(), slept) == ([False], [])
+
+
+@pytest.mark.sqlite
 def test_what_goes_wrong_with_the_turn_leaves_it_free(own_turn: Path) -> None:
     turn = WriteTurn()
     with pytest.raises(ValueError), turn:
