@@ -18,6 +18,7 @@ from tests.security.test_session_keys import settings_under
 from tests.test_access import TABLE
 
 CROSS_SITE: dict[str, Any] = {"Sec_Fetch_Site": "cross-site"}
+WHOLE_AND_PART: tuple[dict[str, Any], ...] = ({}, {"HX_Request": "true"})
 READ = [row for row in TABLE if row.method == "GET" and not row.name.startswith(("health", "ingest"))]
 NO_SOURCE = re.compile(r"'unsafe-|\*|https?:|blob:|filesystem:|(?<!')nonce-|'strict-dynamic'")
 HASHED = re.compile(r"'sha(256|384|512)-[\w+/=]+'")
@@ -194,6 +195,6 @@ def test_no_cache_keeps_a_page_that_may_show_a_secret(row: Row, world: World):
 @pytest.mark.parametrize("row", READ, ids=str)
 def test_a_shared_cache_keeps_no_page_of_a_signed_in_person(row: Row, world: World):
     for caller in ("stranger", "member", "verified"):
-        for headers in ({}, {"HX_Request": "true"}):
+        for headers in WHOLE_AND_PART:
             control = world.knock(row, caller, **headers).headers.get("Cache-Control", "")
             assert "no-store" in control or {"private", "no-cache"} <= {*control.split(", ")}, caller
