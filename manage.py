@@ -6,11 +6,15 @@ import sys
 
 
 def take_config_option(argv: list[str]) -> list[str]:
-    """Move `--config FILE`, `--config=FILE` or `-c FILE` from argv into BLOOP_CONFIG, wherever it stands."""
+    """Move `--config FILE`, `--config=FILE` or `-c FILE` from argv into BLOOP_CONFIG, wherever it stands.
+
+    After `shell` or `dbshell` `-c` is theirs: the code to run.
+    """
+    names = ("--config",) if argv[1:2] in (["shell"], ["dbshell"]) else ("--config", "-c")
     rest: list[str] = []
     words = iter(argv)
     for word in words:
-        if word in ("--config", "-c"):
+        if word in names:
             os.environ["BLOOP_CONFIG"] = next(words, "")
         elif word.startswith("--config="):
             os.environ["BLOOP_CONFIG"] = word.removeprefix("--config=")

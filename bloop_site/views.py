@@ -1,15 +1,17 @@
 """Pages and answers that belong to no app: the front door, errors, and the API's page."""
 
+import sys
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from bloop_site.lib.api import error_response, is_api
+from bloop_site.lib.api import RETRY_AFTER_SECONDS, STORAGE_AWAY, error_response, is_api
 
 
 @require_safe
@@ -61,7 +63,14 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
-    """500 without a word of what went wrong; that is in the log."""
-    if is_api(request):
-        return error_response("internal server error", status=500)
-    return render(request, "500.html", status=500)
+    """500 without a word of what went wrong, that is in the log; 503 while the database is away or busy."""
+    is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    status, text = (503, STORAGE_AWAY) if is_away else (500, "internal server error")
+    answer: HttpResponse = (
+        error_response(text, status=status)
+        if is_api(request)
+        else render(request, "500.html", {"status": status}, status=status)
+    )
+    if is_away:
+        answer["Retry-After"] = RETRY_AFTER_SECONDS
+    return answer

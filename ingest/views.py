@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bloop_site.lib.api import ApiError
+from bloop_site.lib.api import RETRY_AFTER_SECONDS, STORAGE_AWAY, ApiError
 from bloop_site.lib.clock import now_ms
 from bloop_site.lib.log import logger
 from bloop_site.lib.network import client_address
@@ -25,7 +25,6 @@ from ingest.nudge import nudge
 from ingest.refusals import refusals
 
 log = logger("ingest")
-RETRY_AFTER_SECONDS = "5"
 
 
 class RawParser(BaseParser):
@@ -70,8 +69,7 @@ class SignedView(APIView):
         if isinstance(exc, DatabaseFailure):
             log.error("payload_refused", exc_info=exc)
             headers = {"Retry-After": RETRY_AFTER_SECONDS}
-            text = "storage is unavailable, try again later"
-            exc = ApiError(text, status=503, headers=headers, code=reasons.UNAVAILABLE)
+            exc = ApiError(STORAGE_AWAY, status=503, headers=headers, code=reasons.UNAVAILABLE)
         return self.refused(exc)
 
     def refused(self, error: Exception) -> Response:

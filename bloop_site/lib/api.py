@@ -14,6 +14,8 @@ AUTH_PREFIXES = tuple(
 )
 API_PREFIXES = ("/v1/", "/health", *AUTH_PREFIXES)
 INGEST_PREFIXES = ("/v1/ingest", "/v1/traces")
+STORAGE_AWAY = "storage is unavailable, try again later"
+RETRY_AFTER_SECONDS = "5"  # while storage is away, or full
 
 
 def is_api(request: HttpRequest) -> bool:

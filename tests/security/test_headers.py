@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings, settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.middleware.security import SecurityMiddleware
 from django.test import Client
 
@@ -88,12 +88,12 @@ def no_tokens() -> Throttle:
 
 
 @contextmanager
-def broken_database() -> Iterator[None]:
+def broken_database(error: type[Exception] = DatabaseError) -> Iterator[None]:
     """Every question about issues fails, as it does when a disk is full."""
 
     def refuse(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
         if "errors_issue" in sql:
-            raise DatabaseError("disk I/O error at OnlyTheLogMaySayThis")
+            raise error("disk I/O error at OnlyTheLogMaySayThis")
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(refuse):
@@ -129,6 +129,19 @@ def test_a_broken_page_says_nothing_of_what_broke(world: World):
         for word in ("OnlyTheLog", "Traceback", "DatabaseError", "disk I/O", str(settings.BASE_DIR), "django"):
             assert word not in answer.content.decode()
     assert api.json() == {"error": "internal server error"}
+
+
+def test_while_the_database_is_away_pages_and_the_api_say_so_and_when_to_come_back(world: World):
+    with broken_database(OperationalError):
+        page = get(world, "/errors", raise_request_exception=False)
+        api = get(world, "/v1/errors", raise_request_exception=False)
+
+    for answer in (page, api):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert "OnlyTheLog" not in answer.content.decode()
+    assert_protected(page)
+    assert "The database does not answer" in page.content.decode()
+    assert api.json() == {"error": "storage is unavailable, try again later"}
 
 
 def test_no_page_holds_inline_code_the_policy_would_stop(world: World):
