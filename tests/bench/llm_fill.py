@@ -31,7 +31,7 @@ from llmtraces.services.judgement_sums import (  # noqa: E402
     write_score_sums,
 )
 from projects.models import DEFAULT_ID  # noqa: E402
-from tests.bench.traces import trace  # noqa: E402
+from tests.bench.traces import OLD_MODEL, OLD_PROVIDER, trace  # noqa: E402
 
 BATCH = 400
 RULES = Rules(policy="full", max_spans=100)
@@ -45,7 +45,7 @@ SCORES: tuple[tuple[str, Values], ...] = (
     ("tone", lambda rng: rng.randrange(11) / 10),
 )
 RECENT, RECENT_MS = 220, 20 * HOUR_MS  # 55 sessions: more than a page of them
-RETRIEVAL = 1  # of a trace's spans
+RETRIEVAL, ANSWER = 1, 4  # of a trace's spans
 CHARACTERS = 200  # of text a span: a million spans' texts are a quarter of a gigabyte
 
 
@@ -58,6 +58,8 @@ def stored(*, traces: int, days: int) -> dict[str, Any]:
         for number, at in enumerate(starts[low : low + BATCH], low):
             raw = trace(number, rng, at_ms=at, characters=CHARACTERS)
             raw["spans"][RETRIEVAL]["metadata"]["rag.relevance_scores"] = [round(rng.betavariate(8, 2), 3)]
+            if number < traces // 3 and number % 3 == 0:
+                raw["spans"][ANSWER] |= {"model": OLD_MODEL, "provider": OLD_PROVIDER}
             entries.append((DEFAULT_ID, at, parse_trace(raw, rules=RULES, now_ms=at)))
         with transaction.atomic():
             record_traces(entries)

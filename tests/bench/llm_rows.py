@@ -20,7 +20,7 @@ from tests.bench.server import (
     sign_in,
     wait_until_folded,
 )
-from tests.bench.traces import COMMON_WORD, SPANS, rare_word
+from tests.bench.traces import COMMON_WORD, OLD_MODEL, OLD_PROVIDER, SPANS, rare_word
 
 BATCH = 20
 TRACES, SMALL_TRACES, DAYS = 200_000, 2_000, 30
@@ -34,8 +34,13 @@ FILTERED = [
     *(f"/llm/scores?hours=720&name={each}" for each in ("faithfulness", "passed&sort=newest")),
     "/llm/feedback?hours=720&value=-1",
 ]
-# A model of few spans is found by these, in one query more: how many queries there are is not compared.
-OF_MODEL = [f"/llm/traces?hours=720&model={each}" for each in ("qwen-local", "unheard-of")]
+# Of a model nobody uses any more, and of one whose traces are the cheapest, the matches are at the list's other end.
+OF_MODEL = [
+    *(f"/llm/traces?hours=720&{each}" for each in ("model=qwen-local", "model=unheard-of", "provider=vllm")),
+    *(f"/llm/traces?hours=720&{each}" for each in (f"model={OLD_MODEL}", f"provider={OLD_PROVIDER}&sort=slowest")),
+    "/llm/traces?hours=720&model=qwen-local&sort=most_expensive",
+    "/llm/traces?hours=720&status=error&sort=slowest",
+]
 NARROWED = [*SORTED, *FILTERED, *OF_MODEL]
 Took = dict[str, list[float]]
 
@@ -114,7 +119,7 @@ def llm_pages(parent: Path, port: int, *, quick: bool) -> list[Row]:
     rounds = 2 if quick else 30
     sizes = (SMALL_TRACES, 2 * SMALL_TRACES if quick else TRACES)
     homes = [filled(parent, f"llm-pages-{traces}", traces=traces) for traces in sizes]
-    label, counted = f"{sizes[1] * SPANS:,} spans", [*PATHS, *SORTED, *FILTERED]
+    label, counted = f"{sizes[1] * SPANS:,} spans", [*PATHS, *NARROWED]
     tooks: list[Took] = []
     counts = []
     with ExitStack() as stack:

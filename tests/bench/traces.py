@@ -9,6 +9,7 @@ VOCABULARY = 4_000
 WORDS = [f"{head}{tail}{number}" for number, (head, tail) in enumerate([("no", "un")] * VOCABULARY)]
 WEIGHTS = list(accumulate(1 / (rank + 10) for rank in range(VOCABULARY)))
 MODELS = (("gpt-4o", "openai"), ("gpt-4o-mini", "openai"), ("claude-sonnet-4-5", "anthropic"), ("qwen-local", "vllm"))
+OLD_MODEL, OLD_PROVIDER = "gpt-3.5-turbo", "azure"  # of a third of the oldest traces a bench is filled with
 TOOLS = ("web_search", "order_lookup", "calculator", "calendar")
 COMMON_WORD, SPANS = WORDS[0], 5
 
