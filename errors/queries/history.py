@@ -138,8 +138,8 @@ def merge_entries(issue_ids: Sequence[int]) -> Iterator[TimelineEntry]:
 
 def release_entries(issue: Issue, issue_ids: Sequence[int]) -> Iterator[TimelineEntry]:
     """Where the issue first appeared in each release but its first."""
-    rows = Aggregate.objects.filter(issue__in=issue_ids).exclude(release=NO_RELEASE).values("release")
-    firsts = rows.annotate(first=Min("first_seen_ms")).filter(first__gt=issue.first_seen_ms).order_by("-first")
+    later = Aggregate.objects.filter(issue__in=issue_ids).exclude(release__in=(NO_RELEASE, issue.first_release))
+    firsts = later.values("release").annotate(first=Min("first_seen_ms")).order_by("-first")
     for row in firsts[:MAX_TIMELINE]:
         yield TimelineEntry(kind="release", at_ms=row["first"], release=row["release"])
 

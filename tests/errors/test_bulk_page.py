@@ -211,7 +211,7 @@ def test_who_was_taken_out_of_a_project_takes_nothing_back_there(
 ):
     Membership.objects.create(project=other.project, user=member)
     make_issue(other.project, fingerprint="theirs")
-    client.post("/errors/bulk", {"action": "mute", "matching": "all"})
+    client.post("/errors/bulk", {"action": "mute", "matching": "all", "query": ""})
     Membership.objects.filter(project=three.project, user=member).delete()
 
     client.post("/errors/bulk-undo", {"id": BulkChange.objects.get().pk})

@@ -288,6 +288,14 @@ def test_the_detail_shows_where_when_and_what(client: Client, shop: NewProject):
     assert answer.context["back_url"] == "/errors?project=shop"
 
 
+def test_a_release_that_came_in_the_same_batch_as_the_first_is_told_too(client: Client, shop: NewProject):
+    record(shop.project, *(event_json(fingerprint="fp", release=release) for release in ("1.0", "1.1")))
+
+    timeline = client.get("/errors/shop/fp").context["timeline"]
+
+    assert [(entry.kind, entry.release) for entry in timeline] == [("release", "1.1"), ("first_seen", "")]
+
+
 def test_an_issue_whose_events_are_gone_still_has_a_page(client: Client, shop: NewProject):
     make_issue(shop.project, fingerprint="fp")
     Event.objects.all().delete()

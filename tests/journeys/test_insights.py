@@ -32,6 +32,8 @@ def test_from_insights_to_the_issue_of_a_spike(shared_server: Server):
         expect(page.get_by_role("heading", name="Spikes", exact=True)).to_be_visible()
         page.get_by_role("navigation", name="Time window").get_by_role("link", name="24 h", exact=True).click()
         page.wait_for_url("**hours=24**")
+        page.get_by_role("link", name="Classic z").click()  # by the season nothing is usual yet
+        page.wait_for_url("**method=classic**")
         row = page.get_by_role("row").filter(has_text=name)
         expect(row).to_contain_text("Extreme")
 
