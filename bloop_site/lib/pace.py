@@ -14,12 +14,13 @@ CHUNKS_A_COPY = 16
 
 @dataclass
 class Pace:
-    """How many rows a chunk has, from how long the last one took."""
+    """How many rows a chunk has, from how long the last one took, and how many times as long others get after it."""
 
     rows: int = FIRST_ROWS
     chunks: int = 0
     chunks_a_copy: int = CHUNKS_A_COPY
     chunk_seconds: float = CHUNK_SECONDS
+    rest_times: float = 1.0
 
     def note(self, seconds: float) -> None:
         """Aim at `chunk_seconds`, growing by at most half: one lucky chunk proves little."""
@@ -32,4 +33,4 @@ class Pace:
         self.note(took)
         if self.chunks % self.chunks_a_copy == 0:
             copy_back()
-        time.sleep(min(took, MAX_REST_SECONDS))
+        time.sleep(min(took * self.rest_times, MAX_REST_SECONDS))

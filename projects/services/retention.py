@@ -30,7 +30,8 @@ LONG_SECONDS = 0.05  # no turn to write should take longer; on a busy machine th
 CHUNKS_A_COPY = 8
 COPIES_TO_CUT = 20  # the file is cut by a copy that nobody comes between
 # Shorter than others' chunks: a purge goes on for minutes, so what ingest waits for it is in every percentile.
-PURGE_SECONDS = 0.006
+PURGE_SECONDS = 0.003
+REST_TIMES = 2.0
 RETURN_SECONDS = 0.0075  # writing the pages that were moved takes as long again
 PATIENCE_SECONDS = 1.0  # then a chunk waits for its turn as everybody does: under full load it would never be free
 
@@ -129,7 +130,7 @@ def work_at(run: PurgeRun) -> Work:
 
 def new_pace() -> Pace:
     """The pace of a run, from its first chunk on."""
-    return Pace(chunks_a_copy=CHUNKS_A_COPY, chunk_seconds=PURGE_SECONDS)
+    return Pace(chunks_a_copy=CHUNKS_A_COPY, chunk_seconds=PURGE_SECONDS, rest_times=REST_TIMES)
 
 
 def failed_in(run: PurgeRun) -> list[str]:

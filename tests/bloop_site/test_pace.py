@@ -25,6 +25,15 @@ def test_a_series_may_ask_for_shorter_chunks():
     assert pace.rows == FIRST_ROWS // 2
 
 
+def test_a_series_may_leave_others_longer(monkeypatch: pytest.MonkeyPatch):
+    slept: list[float] = []
+    monkeypatch.setattr("bloop_site.lib.pace.time.sleep", slept.append)
+
+    Pace(rest_times=2.0).rest(0.01)
+
+    assert slept == [0.02]
+
+
 def test_chunks_never_grow_without_end():
     pace = Pace()
 
