@@ -183,6 +183,7 @@ def test_a_fault_of_the_database_is_survived(
     delivery_tasks.wake_courier()
 
     wait_for("sent", delivery)
+    assert faults == []
 
 
 # --- How it is sent -----------------------------------------------------------------------------------------------
@@ -214,12 +215,17 @@ def test_nothing_is_queued_for_what_is_rolled_back(sent: list[dict[str, Any]]):
 
 
 def test_a_broker_that_is_away_harms_nobody(monkeypatch: pytest.MonkeyPatch):
-    def away(**_: Any) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def away(**given: Any) -> None:
+        asked.append(given)
         raise ConnectionError
 
     monkeypatch.setattr(delivery_tasks, "deliver", SimpleNamespace(apply_async=away))
 
     delivery_tasks.send_task()
+
+    assert len(asked) == 1
 
 
 def test_beat_asks_as_often_as_the_courier_lingers():

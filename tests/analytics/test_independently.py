@@ -4,7 +4,6 @@ Random shops: events over two windows, several projects, environments and releas
 project that is removed, packs made while events still come. Plain Python without numpy, by the words of contract 7.
 """
 
-import json
 import statistics
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from errors.services.tallies import Received
 from errors.statuses import NO_RELEASE
 from projects.models import Project
 from projects.services.removal import request_removal
+from tests.analytics.test_api import get
 from tests.factories import make_project, make_token, make_user
 
 START = 1_760_000_000_000 - 1_760_000_000_000 % HOUR_MS
@@ -271,16 +271,6 @@ def build(random: Random, *, hours: int) -> tuple[World, dict[str, Project]]:
         pack_hours(now_ms=world.now_ms, seconds=30)
     request_removal(project=made[3], actor=COMMAND_LINE, now=from_ms(world.now_ms))
     return world, {each.pk: each for each in made[:3]}
-
-
-def refuse_constant(name: str) -> float:
-    raise AssertionError(f"{name} is no JSON")
-
-
-def get(client: Client, path: str) -> Any:
-    answer = client.get(f"/v1/analytics/{path}")
-    assert answer.status_code == 200, answer.content
-    return json.loads(answer.content, parse_constant=refuse_constant)
 
 
 def near(rows: list[Any]) -> list[Any]:

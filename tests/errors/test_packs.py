@@ -434,12 +434,17 @@ def test_the_task_packs_and_asks_for_another_turn_while_some_is_left(day: NewPro
 
 
 def test_a_broker_that_is_away_is_no_failure(monkeypatch: pytest.MonkeyPatch):
-    def away(**_: Any) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def away(**given: Any) -> None:
+        asked.append(given)
         raise OSError
 
     monkeypatch.setattr(tasks, "pack_hours", type("Task", (), {"apply_async": staticmethod(away)}))
 
     tasks.queue_packing()
+
+    assert len(asked) == 1
 
 
 def test_a_batch_notes_each_six_hours_once_however_many_events_it_has(shop: NewProject):
